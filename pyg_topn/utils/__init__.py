@@ -1,0 +1,1 @@
+"""Ragged tensors, canonical orders and small things that every stage uses."""
