@@ -1,1 +1,21 @@
 """Ragged tensors, canonical orders and small things that every stage uses."""
+
+from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.ragged import (
+    batch_vector,
+    build_batch,
+    check_num_nodes,
+    num_pairs,
+    pair_index,
+    undirected,
+)
+
+__all__ = [
+    "Layout",
+    "batch_vector",
+    "build_batch",
+    "check_num_nodes",
+    "num_pairs",
+    "pair_index",
+    "undirected",
+]

@@ -1,0 +1,1 @@
+"""Layers: creation, encoder, update and decoder."""

@@ -1,0 +1,14 @@
+"""Decoders: from points to distributions over graphs."""
+
+from pyg_topn.nn.decoder.graph_decoder import GraphDecoder
+from pyg_topn.nn.decoder.graph_distribution import GraphDistribution, expected_valency
+from pyg_topn.nn.decoder.pair_refinement import PairRefinement
+from pyg_topn.nn.decoder.set2graph import Set2Graph
+
+__all__ = [
+    "GraphDecoder",
+    "GraphDistribution",
+    "PairRefinement",
+    "Set2Graph",
+    "expected_valency",
+]

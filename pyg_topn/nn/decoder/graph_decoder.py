@@ -1,0 +1,128 @@
+"""From latent vectors to a distribution over graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn import MLP
+
+from pyg_topn.nn.creation.base import Creation
+from pyg_topn.nn.decoder.graph_distribution import GraphDistribution, expected_valency
+from pyg_topn.nn.decoder.pair_refinement import PairRefinement
+from pyg_topn.nn.decoder.set2graph import Set2Graph
+from pyg_topn.nn.update.set_transformer import SetTransformer
+from pyg_topn.utils.layout import Layout
+
+
+class GraphDecoder(nn.Module):
+    r"""The decoder of the `Top-n paper <https://arxiv.org/abs/2110.02096>`_ (D.3): creation,
+    transformer update, Set2Graph, two perceptrons for the presence and the type of edges, and one
+    for node types, which sees the predicted valencies.
+
+    Beyond the paper, :obj:`num_rounds` rounds of :class:`PairRefinement` may follow Set2Graph.
+
+    Args:
+        creation: The layer that creates points from the latent vector.
+        update: The layers that refine them.
+        num_node_types: The number of node types, :math:`A`.
+        edge_orders: The order of every edge type, :math:`T` numbers: what an edge adds to the
+            valency of its nodes. Ones, where edges have no order.
+        pair_channels: The size of a pair.
+        plus: Whether Set2Graph is S2G+.
+        num_rounds: The number of rounds in which nodes and pairs see each other.
+
+    Shapes:
+        - **input:** :math:`[B, L]` latent vectors, :math:`[B]` sizes
+        - **output:** a :class:`GraphDistribution`
+
+    Example:
+        >>> from pyg_topn.nn.creation import TopNCreation
+        >>> creation = TopNCreation(8, 32, num_reference_points=12)
+        >>> update = SetTransformer(16, num_layers=1, heads=2, latent_channels=8)
+        >>> decoder = GraphDecoder(creation, update, num_node_types=4, edge_orders=(1, 2, 3))
+        >>> decoder(torch.randn(2, 8), torch.tensor([9, 5])).mode().num_graphs
+        2
+    """
+
+    edge_orders: Tensor
+
+    def __init__(
+        self,
+        creation: Creation,
+        update: SetTransformer,
+        num_node_types: int,
+        edge_orders: Sequence[float],
+        pair_channels: int = 48,
+        plus: bool = False,
+        num_rounds: int = 0,
+    ) -> None:
+        super().__init__()
+        if num_node_types < 1 or not edge_orders:
+            raise ValueError(
+                "Expected at least one node type and one edge type "
+                f"(got {num_node_types} and {len(edge_orders)})"
+            )
+        channels = update.channels
+        orders = torch.tensor(edge_orders, dtype=torch.get_default_dtype())
+        self.register_buffer("edge_orders", orders, persistent=False)
+        self.creation = creation
+        self.update = update
+        self.in_lin = nn.Linear(creation.out_channels, channels)
+        self.set2graph = Set2Graph(channels, pair_channels, plus=plus)
+        self.rounds = nn.ModuleList(
+            PairRefinement(channels, pair_channels, num_node_types, orders)
+            for _ in range(num_rounds)
+        )
+        self.pair_norm = nn.LayerNorm(pair_channels)
+        self.presence_mlp = MLP([pair_channels, pair_channels, 1], norm=None)
+        self.edge_type_mlp = MLP([pair_channels, pair_channels, len(edge_orders)], norm=None)
+        self.node_norm = nn.LayerNorm(channels)
+        self.node_type_mlp = MLP([channels + 1, channels, num_node_types], norm=None)
+
+    @property
+    def latent_channels(self) -> int:
+        """The size of a latent vector, L."""
+        return self.creation.latent_channels
+
+    @property
+    def max_num_nodes(self) -> int | None:
+        """The largest graph that can be decoded; None for no bound."""
+        return self.creation.max_num_nodes
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        for module in (*self.rounds, *(m for m in self.children() if m is not self.rounds)):
+            module.reset_parameters()  # type: ignore[operator]
+
+    def forward(
+        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+    ) -> GraphDistribution:
+        r"""Decode latent vectors.
+
+        Args:
+            z: The latent vectors, :math:`[B, L]`.
+            num_nodes: The size of every graph, :math:`[B]`; on the CPU nothing waits for a device.
+            generator: Where a stochastic creation draws from.
+
+        Raises:
+            ValueError: See :meth:`Creation.forward`.
+        """
+        x = self.in_lin(self.creation(z, num_nodes, generator).x)
+        layout = Layout(num_nodes.cpu(), z.device)
+        x = self.update(x, layout, z)
+        e = self.set2graph(x, layout)
+        for refine in self.rounds:
+            x, e = refine(x, e, layout)
+        pair_logits = self._pair_logits(self.pair_norm(e))
+        valency = expected_valency(pair_logits, self.edge_orders, layout).unsqueeze(1)  # [N, 1]
+        node_logits = self.node_type_mlp(torch.cat([self.node_norm(x), valency], dim=1))
+        return GraphDistribution(node_logits, pair_logits, layout)
+
+    def _pair_logits(self, e: Tensor) -> Tensor:
+        """Join p(edge) and p(type | edge) into one categorical distribution, [P, 1 + T]."""
+        presence = self.presence_mlp(e)  # [P, 1], log-odds
+        edge_type = F.log_softmax(self.edge_type_mlp(e), dim=-1)  # [P, T]
+        return torch.cat([torch.zeros_like(presence), presence + edge_type], dim=1)

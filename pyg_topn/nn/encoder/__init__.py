@@ -1,0 +1,8 @@
+"""Encoders: from batches of graphs to posteriors over latent vectors."""
+
+from pyg_topn.nn.encoder.canonical_readout import CanonicalReadout
+from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
+from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
+from pyg_topn.nn.encoder.pna_readout import PNAReadout
+
+__all__ = ["CanonicalReadout", "DiagonalGaussian", "GraphEncoder", "PNAReadout"]

@@ -1,0 +1,111 @@
+"""Transformer layers that refine the created points of every set."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn import MLP
+
+from pyg_topn.utils.layout import Layout
+
+
+class SetTransformer(nn.Module):
+    r"""Transformer layers over the points of every set, conditioned on the latent vector (D.3 of
+    the `Top-n paper <https://arxiv.org/abs/2110.02096>`_; `Vaswani et al., 2017
+    <https://arxiv.org/abs/1706.03762>`_).
+
+    Points attend to the points of their own set only. The layers are pre-norm, and the latent
+    vector scales and shifts every normalised input (FiLM). The map is permutation equivariant.
+
+    Args:
+        channels: The size of a point, :math:`C`.
+        num_layers: The number of layers.
+        heads: The number of attention heads.
+        latent_channels: The size of the latent vector, :math:`L`; :obj:`None` to leave it out.
+        expansion: The hidden width of the perceptrons, in units of :obj:`channels`.
+
+    Shapes:
+        - **input:** :math:`[N, C]` points, their :class:`Layout`, :math:`[B, L]` latent vectors
+        - **output:** :math:`[N, C]` points
+
+    Example:
+        >>> layout = Layout(torch.tensor([2, 3]), torch.device("cpu"))
+        >>> update = SetTransformer(16, num_layers=2, heads=4, latent_channels=8)
+        >>> update(torch.randn(5, 16), layout, torch.randn(2, 8)).shape
+        torch.Size([5, 16])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_layers: int = 3,
+        heads: int = 4,
+        latent_channels: int | None = None,
+        expansion: int = 2,
+    ) -> None:
+        super().__init__()
+        if channels % heads != 0:
+            raise ValueError(
+                f"Expected 'channels' to be a multiple of 'heads' (got {channels} and {heads})"
+            )
+        self.channels, self.heads, self.num_layers = channels, heads, num_layers
+        self.latent_channels = latent_channels
+        self.qkv = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in range(num_layers))
+        self.out = nn.ModuleList(nn.Linear(channels, channels) for _ in range(num_layers))
+        self.mlps = nn.ModuleList(
+            MLP([channels, expansion * channels, channels], norm=None) for _ in range(num_layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(2 * num_layers))
+        self.film = (
+            None
+            if latent_channels is None
+            else nn.Linear(latent_channels, 4 * num_layers * channels)
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew; at first the latent vector shifts and scales nothing much."""
+        for module in (*self.qkv, *self.out, *self.mlps, *self.norms):
+            module.reset_parameters()
+        if self.film is not None:
+            nn.init.normal_(self.film.weight, std=0.1 * self.film.in_features**-0.5)
+            nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: Tensor, layout: Layout, z: Tensor | None = None) -> Tensor:
+        r"""Refine the points of every set.
+
+        Args:
+            x: The points, :math:`[N, C]`.
+            layout: Which points belong to which set.
+            z: The latent vectors, :math:`[B, L]`, where the module was built to see them.
+
+        Raises:
+            ValueError: If :obj:`z` is given or missing against how the module was built.
+        """
+        if (z is None) != (self.film is None):
+            expected = "a latent vector" if self.film is not None else "no latent vector"
+            raise ValueError(f"Expected {expected} (got {'none' if z is None else 'one'})")
+        if x.numel() == 0:
+            return x
+        film = None if z is None or self.film is None else self.film(z).chunk(4 * self.num_layers, 1)
+        mask = None if layout.is_uniform else layout.mask[:, None, None, :]  # [B, 1, 1, n]
+        h = layout.pad(x)  # [N, C] -> [B, n, C]
+        for layer in range(self.num_layers):
+            h = h + self._attend(layer, self._modulate(2 * layer, h, film), mask)
+            h = h + self.mlps[layer](self._modulate(2 * layer + 1, h, film))
+        return layout.unpad(h)
+
+    def _modulate(self, index: int, h: Tensor, film: tuple[Tensor, ...] | None) -> Tensor:
+        h = self.norms[index](h)
+        if film is None:
+            return h
+        scale, shift = film[2 * index][:, None], film[2 * index + 1][:, None]  # [B, 1, C]
+        return torch.addcmul(h + shift, h, scale)
+
+    def _attend(self, layer: int, h: Tensor, mask: Tensor | None) -> Tensor:
+        shape = (h.size(0), h.size(1), 3, self.heads, self.channels // self.heads)
+        q, k, v = self.qkv[layer](h).view(shape).permute(2, 0, 3, 1, 4)  # [3, B, H, n, C / H]
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        merged = h.transpose(1, 2).flatten(2)  # [B, n, C]
+        return torch.as_tensor(self.out[layer](merged))

@@ -1,0 +1,84 @@
+"""Between nodes and unordered pairs: the two sums that a decoder of edges is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyg_topn.utils.layout import Layout
+
+
+def pair_sum(x: Tensor, layout: Layout) -> Tensor:
+    r"""Return :math:`\mathbf{x}_i + \mathbf{x}_j` of every unordered pair.
+
+    Args:
+        x: The nodes, :math:`[N, C]`.
+        layout: The batch that they belong to.
+
+    Returns:
+        The pairs, :math:`[P, C]`, symmetric in :math:`i` and :math:`j` by construction.
+
+    Example:
+        >>> layout = Layout(torch.tensor([3]), torch.device("cpu"))
+        >>> pair_sum(torch.tensor([[1.0], [2.0], [4.0]]), layout).flatten()
+        tensor([3., 5., 6.])
+    """
+    return torch.as_tensor(_PairSum.apply(x, layout))
+
+
+def node_sum(e: Tensor, layout: Layout) -> Tensor:
+    r"""Return the sum over all pairs that a node is part of.
+
+    Args:
+        e: The pairs, :math:`[P, C]`.
+        layout: The batch that they belong to.
+
+    Returns:
+        The nodes, :math:`[N, C]`.
+
+    Example:
+        >>> layout = Layout(torch.tensor([3]), torch.device("cpu"))
+        >>> node_sum(torch.tensor([[1.0], [2.0], [4.0]]), layout).flatten()
+        tensor([3., 5., 6.])
+    """
+    return torch.as_tensor(_NodeSum.apply(e, layout))
+
+
+# The two sums are adjoint to each other. On the CPU, a product with the sparse incidence matrix is
+# two to five times as fast as gathers and scatters, forwards and backwards; the matrix is made
+# once a batch. Other devices and other types than float32 take the gathers.
+
+
+def _as_product(value: Tensor, layout: Layout) -> bool:
+    return value.is_cpu and value.dtype == torch.float32 and layout.pair_index.size(1) > 0
+
+
+class _PairSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layout: Layout) -> Tensor:
+        ctx.layout = layout
+        if _as_product(x, layout):
+            return layout.incidence[1] @ x
+        i, j = layout.pair_index
+        return x.index_select(0, i) + x.index_select(0, j)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return node_sum(grads[0].contiguous(), ctx.layout), None
+
+
+class _NodeSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, e: Tensor, layout: Layout) -> Tensor:
+        ctx.layout = layout
+        if _as_product(e, layout):
+            return layout.incidence[0] @ e
+        i, j = layout.pair_index
+        x = e.new_zeros(layout.batch.numel(), e.size(1))
+        return x.index_add_(0, i, e).index_add_(0, j, e)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return pair_sum(grads[0].contiguous(), ctx.layout), None
