@@ -26,7 +26,7 @@ define install
 	@set -o pipefail; \
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 	    -c constraints.txt -e ".[$(EXTRAS)]" 2>&1 | tee $(VENV)/install.log | awk ' \
-	        $$NF == "GB)" || ($$NF == "MB)" && substr($$(NF - 1), 2) >= 10) \
+	        $$NF == "GB)" || ($$NF == "MB)" && substr($$(NF - 1), 2) + 0 >= 10) \
 	            { sub(/.*\//, "", $$(NF - 2)); sub(/-.*/, "", $$(NF - 2)); \
 	              print "    downloading " $$(NF - 2) " " $$(NF - 1) " " $$NF; fflush() } \
 	        /^Installing collected/ { print "    installing " NF - 3 " packages"; fflush() } \
@@ -79,7 +79,7 @@ docs: $(VENV)/.docs ## HTML documentation, warnings are errors (about 1 minute)
 clean: ## remove caches and builds; keeps the environment, data/ and runs/
 	rm -rf build dist docs/_build docs/api/generated .coverage coverage.xml \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find pyg_topn tests examples benchmarks scripts docs -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard pyg_topn tests examples benchmarks scripts docs) -name __pycache__ -prune -exec rm -rf {} +
 	$(say) "Kept $(VENV), data and runs; remove them by hand if you no longer need them."
 
 $(VENV)/.python:

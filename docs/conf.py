@@ -31,6 +31,7 @@ autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_class_signature = "separated"
 napoleon_numpy_docstring = False
+# Else "Attributes:" describes the fields of a named tuple a second time.
+napoleon_use_ivar = True
 napoleon_custom_sections = ["Shapes"]

@@ -30,8 +30,13 @@ EXTRAS = (
     "typer",
 )
 
-# The modules that exist to join an extra with the rest.
-NEED_EXTRAS = ("pyg_topn.__main__", "pyg_topn.cli", "pyg_topn.training")
+# The modules that exist to join an extra with the rest, and what runs in worker processes only.
+NEED_EXTRAS = (
+    "pyg_topn.__main__",
+    "pyg_topn.cli",
+    "pyg_topn.datasets._smiles_worker",
+    "pyg_topn.training",
+)
 
 # Runs in an interpreter of its own, where nothing is imported yet.
 SCRIPT = """

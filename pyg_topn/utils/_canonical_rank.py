@@ -1,10 +1,11 @@
-"""Exact canonical ranking by individualisation and refinement, all branches of all graphs at once."""
+"""Exact canonical ranking by individualisation and refinement, all branches side by side."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pyg_topn.utils._refinement import (
+    MAX_ELEMENTS,
     Bools,
     Hashes,
     Ints,
@@ -17,18 +18,19 @@ from pyg_topn.utils._refinement import (
     twin_index,
 )
 
-MAX_BRANCHES = 100_000
-"""Branches of one graph that are followed at once before the search gives up."""
+MAX_BRANCH_ELEMENTS = 1 << 26
+"""Entries of the adjacency lists of all branches of one graph at which the search gives up."""
 
 
 def canonical_rank(table: NeighborTable, node_label: Ints) -> Ints:
-    """Rank the nodes of connected graphs such that isomorphic graphs become equal under their ranks.
+    """Rank the nodes of connected graphs such that isomorphic graphs are equal under their ranks.
 
-    Weisfeiler-Lehman refinement first. Where it leaves ties, every node of the first smallest cell is
-    individualised in turn (McKay and Piperno, "Practical graph isomorphism, II"), and the leaf whose
-    adjacency comes first wins. Four prunings keep the search small, all of them sound: twins are numbered
-    beforehand; the cells of a tree are orbits, so one branch suffices; branches whose refined colouring
-    has a larger hash are cut; and of branches that an automorphism maps on each other one is kept.
+    Weisfeiler-Lehman refinement first. Where it leaves ties, every node of the first smallest cell
+    is individualised in turn (McKay and Piperno, "Practical graph isomorphism, II"), and the leaf
+    whose adjacency comes first wins. Four prunings keep the search small, all of them sound: twins
+    are numbered beforehand; the cells of a tree are orbits, so one branch suffices; branches whose
+    refined colouring has a larger hash are cut; and of branches that an automorphism maps on each
+    other one is kept.
 
     Args:
         table: The graphs.
@@ -38,7 +40,7 @@ def canonical_rank(table: NeighborTable, node_label: Ints) -> Ints:
         A permutation of 0, ..., n - 1 a row, padding last. [G, n]
 
     Raises:
-        ValueError: If one graph needs more than :obj:`MAX_BRANCHES` branches at once.
+        ValueError: If one graph needs more than :obj:`MAX_BRANCH_ELEMENTS` at once.
     """
     graph = np.arange(table.size.size)
     degree = table.mask.sum(axis=2).astype(np.int64)
@@ -49,19 +51,21 @@ def canonical_rank(table: NeighborTable, node_label: Ints) -> Ints:
     color = np.where(padding, np.arange(node_label.shape[1]), rank_rows(key))
     color = refine(table, graph, color)
     pending = graph[~is_discrete(color)]
-    if pending.size:
-        color[pending] = _search(table, pending, color[pending])
+    # A graph has some n branches: as many graphs at once as bounded memory allows.
+    step = max(1, 8 * MAX_ELEMENTS // max(1, node_label.shape[1] * table.neighbor[0].size))
+    for start in range(0, pending.size, step):
+        part = pending[start : start + step]
+        color[part] = _search(table, part, color[part])
     return color
 
 
 def adjacency_code(table: NeighborTable, graph: Ints, rank: Ints) -> Ints:
     """List the neighbours of every node under a ranking, [J, n] -> [J, n, D].
 
-    An entry is rank times the number of labels plus label, sorted; :obj:`-1` is shifted in as zero where
-    padded, so that equal codes mean equal labelled graphs.
+    An entry is rank times the number of labels plus label plus one, in ascending order; the padding
+    at the end is zero. Equal codes mean equal graphs.
     """
-    num_labels = int(table.label.max(initial=0)) + 1
-    code = table.gather(graph, rank) * num_labels + table.label[graph] + 1
+    code = table.gather(graph, rank) * table.num_labels + table.label[graph] + 1
     code = np.where(table.mask[graph] > 0, code, np.iinfo(np.int64).max)
     code.sort(axis=2)
     code[code == np.iinfo(np.int64).max] = 0
@@ -94,12 +98,13 @@ def _search(table: NeighborTable, graph: Ints, color: Ints) -> Ints:
 
 
 def _check_branches(graph: Ints, table: NeighborTable) -> None:
-    most = int(np.bincount(graph).max(initial=0))
-    if most > MAX_BRANCHES:
-        size = int(table.size[np.bincount(graph).argmax()])
+    branches = np.bincount(graph, minlength=table.size.size)
+    limit = MAX_BRANCH_ELEMENTS // max(1, table.neighbor[0].size)
+    if branches.max() > limit:
+        size = int(table.size[branches.argmax()])
         raise ValueError(
-            f"Expected graphs whose canonical order takes at most {MAX_BRANCHES} branches "
-            f"(got {most} for a component of {size} nodes)"
+            f"Expected a component of {size} nodes that takes at most {limit} branches to order "
+            f"(got {branches.max()}): it is too symmetric"
         )
 
 
@@ -136,9 +141,9 @@ def _first_by_hash(table: NeighborTable, graph: Ints, color: Ints) -> Bools:
 def _distinct(table: NeighborTable, graph: Ints, color: Ints, path: Ints) -> Bools:
     """Keep one of the branches that an automorphism maps on each other. [J]
 
-    Every branch is followed down to one leaf. Where two leaves have the same adjacency, the permutation
-    between them is an automorphism; where it maps the individualised nodes of one branch to those of the
-    other, it maps branch to branch, and both have the same smallest leaf.
+    Every branch is followed down to one leaf. Where two leaves have the same adjacency, the
+    permutation between them is an automorphism; where it maps the individualised nodes of one
+    branch to those of the other, it maps branch to branch, and both have the same smallest leaf.
     """
     keep = np.ones(graph.size, dtype=bool)
     several = np.flatnonzero(np.bincount(graph, minlength=table.size.size)[graph] > 1)

@@ -1,4 +1,4 @@
-"""Connected components of a batch of graphs: split, padded in chunks, and put in a canonical order."""
+"""Connected components of a batch of graphs: split, padded in chunks, and put in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pyg_topn.utils._refinement import MAX_ELEMENTS, Ints, NeighborTable, hash_ints
+from pyg_topn.utils._refinement import MAX_ELEMENTS, Ints, NeighborTable, hash_ints, scramble
 
 
 def ptr(count: Ints) -> Ints:
@@ -47,7 +47,7 @@ class Components:
     edge_hash: np.ndarray
 
     def chunks(self) -> Iterator[tuple[slice, NeighborTable, Ints]]:
-        """Yield the nodes, the padded graphs and the padded labels of components of similar sizes."""
+        """Yield nodes, padded graphs and padded labels of components of similar sizes."""
         degree = np.bincount(self.source, minlength=self.node.size)
         node_ptr, edge_ptr = ptr(self.size), ptr(degree)
         start = 0
@@ -63,12 +63,16 @@ class Components:
         limit = int(np.searchsorted(self.size, 2 * self.size[start] + 8, side="right"))
         stop = min(limit, start + max(1, MAX_ELEMENTS // int(self.size[limit - 1] * 8)))
         widest = int(degree[node_ptr[start] : node_ptr[stop]].max(initial=1))
-        return min(stop, start + max(1, MAX_ELEMENTS // (int(self.size[stop - 1]) * max(1, widest))))
+        return min(
+            stop, start + max(1, MAX_ELEMENTS // (int(self.size[stop - 1]) * max(1, widest)))
+        )
 
     def _pad(
         self, size: Ints, nodes: slice, edges: slice, degree: Ints
     ) -> tuple[NeighborTable, Ints]:
-        first = np.repeat(ptr(size)[:-1], size)  # first node of the component, from the chunk's start
+        first = np.repeat(
+            ptr(size)[:-1], size
+        )  # first node of the component, from the chunk's start
         row = np.repeat(np.arange(size.size), size)
         source = self.source[edges] - nodes.start
         place = (row[source], source - first[source], ragged_arange(degree))
@@ -84,7 +88,7 @@ class Components:
         return NeighborTable(size, neighbor, label, label_hash, mask), node_label
 
     def order(self, rank: Ints) -> Ints:
-        """Sort the components of every graph by what they are, largest first; equal ones stay as they are.
+        """Sort the components of every graph, the largest first; equal ones stay as they are.
 
         Args:
             rank: Canonical rank of each node in its component. [N]
@@ -124,7 +128,9 @@ def split_components(
     """Find the connected components of all graphs and sort them by size."""
     total = int(num_nodes.sum())
     graph = np.repeat(np.arange(num_nodes.size), num_nodes)
-    links = coo_array((np.ones(edge_index.shape[1], dtype=np.int8), tuple(edge_index)), (total, total))
+    links = coo_array(
+        (np.ones(edge_index.shape[1], dtype=np.int8), tuple(edge_index)), (total, total)
+    )
     count, component = connected_components(links, directed=False)
     size = np.bincount(component, minlength=count)
     by_size = np.argsort(size, kind="stable")
@@ -144,5 +150,6 @@ def split_components(
         source=source[edge],
         target=target[edge],
         edge_label=np.unique(edge_label, return_inverse=True)[1].reshape(-1)[edge],
-        edge_hash=hash_ints(edge_label[edge]),
+        # Twice, lest the hash of a label cancel out the same hash of a colour.
+        edge_hash=scramble(hash_ints(edge_label[edge])),
     )

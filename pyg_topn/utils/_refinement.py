@@ -12,11 +12,11 @@ Hashes = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 
 MAX_ELEMENTS = 1 << 19
-"""Elements of the largest temporary array: large enough to hide the overhead, small for the cache."""
+"""Elements of a large temporary array: enough to hide the overhead, few enough for the cache."""
 
 
 def scramble(x: Hashes) -> Hashes:
-    """Mix 64-bit words so that sums of the results hardly ever collide (the finaliser of splitmix64)."""
+    """Mix 64-bit words so that sums of them hardly ever collide (the finaliser of splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
@@ -44,6 +44,11 @@ class NeighborTable:
     label: Ints
     label_hash: Hashes
     mask: Hashes
+
+    @property
+    def num_labels(self) -> int:
+        """One more than the largest label of an edge."""
+        return int(self.label.max(initial=0)) + 1
 
     @property
     def is_tree(self) -> Bools:
@@ -81,9 +86,7 @@ def rank_rows(key: NDArray) -> Ints:
 
 
 def sort_rows(rows: Ints) -> Ints:
-    """Sort rows of non-negative integers lexicographically and return their order, [J, W] -> [J]."""
-    if rows.shape[1] == 0:
-        return np.arange(rows.shape[0])
+    """Return the lexicographic order of rows of non-negative integers, [J, W] -> [J]."""
     # Equal-width big-endian integers compare as their bytes do.
     packed = np.ascontiguousarray(rows.astype(">u8"))
     return np.argsort(packed.view(f"V{8 * rows.shape[1]}").reshape(-1), kind="stable")
@@ -99,8 +102,8 @@ def is_discrete(color: Ints) -> Bools:
 def refine(table: NeighborTable, graph: Ints, color: Ints) -> Ints:
     """Split colours by the colours around them until nothing changes (Weisfeiler-Lehman).
 
-    A colour is the number of nodes in earlier cells; a split keeps the order of the cells. Padding keeps
-    colours of its own at the end, hence no result depends on what else is in the batch.
+    A colour is the number of nodes in earlier cells; a split keeps the order of the cells. Padding
+    keeps colours of its own at the end, so that no result depends on what else is in the batch.
     """
     color = color.copy()
     chunk = max(1, MAX_ELEMENTS // max(1, table.neighbor[0].size))
@@ -125,10 +128,10 @@ def _refine_once(table: NeighborTable, graph: Ints, color: Ints) -> Ints:
 
 
 def twin_index(table: NeighborTable, node_label: Ints) -> Ints:
-    """Number nodes that no permutation can tell apart: equal label, equal neighbours apart from each other.
+    """Number the nodes that have the same label and, each other apart, the same neighbours. [G, n]
 
-    Any numbering of such nodes is mapped to any other by an automorphism, so that the (arbitrary) order of
-    the input may be used without harm. [G, n]
+    An automorphism maps any numbering of such twins to any other, so that the (arbitrary) order of
+    the input may be used without harm.
     """
     num_graphs, width = node_label.shape
     graph = np.arange(num_graphs)

@@ -5,116 +5,146 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
 from pyg_topn.utils._canonical_rank import adjacency_code, canonical_rank
 from pyg_topn.utils._components import ptr, ragged_arange, split_components
-from pyg_topn.utils._refinement import Ints
+from pyg_topn.utils._graph_checks import check_arrays, check_simple
+from pyg_topn.utils._refinement import Ints, NeighborTable
 from pyg_topn.utils._traversal import depth_first
 
 
-def canonical_order(
-    edge_index: Ints, num_nodes: Ints, node_label: Ints, edge_label: Ints
-) -> Ints:
+def canonical_order(edge_index: Ints, num_nodes: Ints, node_label: Ints, edge_label: Ints) -> Ints:
     r"""Order the nodes of every graph of a batch such that isomorphic graphs become equal.
 
-    Two labelled graphs are isomorphic if and only if they are equal once their nodes stand in this order,
-    whatever order they came in. It is a depth-first traversal, so that bonded nodes tend to stand next to
-    each other. Everything runs over all graphs together, memory is bounded by working in chunks, and the
-    order of a graph does not depend on the rest of the batch.
+    Two labelled graphs are isomorphic if and only if they are equal once their nodes stand in this
+    order, whatever order they came in. The nodes are ranked by individualisation and refinement
+    (`McKay and Piperno <https://arxiv.org/abs/1301.1493>`_): Weisfeiler-Lehman refinement, and a
+    search over the nodes that it cannot tell apart. A depth-first traversal then brings bonded
+    nodes next to each other: it starts at a node with one neighbour, along the edge with the
+    largest label, and follows the longest paths first, so that the backbone of a molecule comes
+    first and its short branches last. Components come by size, the largest first.
+
+    Everything runs over all graphs together and in chunks of bounded size. The order of a graph
+    does not depend on the rest of the batch. Trees and twins (nodes with the same neighbours) need
+    no search; for these, and nowhere else, equal hashes of 50 bits or more are taken for equal
+    neighbourhoods.
 
     Args:
-        edge_index: Edges of all graphs in both directions, nodes numbered through the batch. [2, E]
-        num_nodes: Number of nodes of each graph. [B]
-        node_label: Integer label of each node. [N]
-        edge_label: Integer label of each edge, the same in both directions. [E]
+        edge_index: Edges of all graphs in both directions, with nodes counted through the batch,
+            :math:`[2, E]`.
+        num_nodes: The number of nodes of every graph, :math:`[B]`.
+        node_label: The label of every node, any integers, :math:`[N]`.
+        edge_label: The label of every edge, any integers, :math:`[E]`.
 
     Returns:
-        For each graph, the local id of the node at each canonical position, concatenated. [N]
+        For every graph the local id of the node at each canonical position, concatenated,
+        :math:`[N]`.
 
     Raises:
         TypeError: If an argument is not an array of integers.
-        ValueError: If the shapes do not match, if the graphs are not undirected and simple, or if one of
-            them is so symmetric that the search would not end soon.
+        ValueError: If the shapes do not match, if a graph is not undirected and simple, or if one
+            is so symmetric that the search would not end soon.
 
     Example:
-        >>> import numpy as np
-        >>> path = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])  # O - C - C and C - C - O
-        >>> labels = np.zeros(4, dtype=np.int64)
+        C-C=O and O=C-C:
+
+        >>> path = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])
         >>> size = np.array([3])
-        >>> canonical_order(path, size, np.array([8, 6, 6]), labels)
+        >>> canonical_order(path, size, np.array([6, 6, 8]), np.array([1, 1, 2, 2]))
         array([2, 1, 0])
-        >>> canonical_order(path, size, np.array([6, 6, 8]), labels)
+        >>> canonical_order(path, size, np.array([8, 6, 6]), np.array([2, 2, 1, 1]))
         array([0, 1, 2])
     """
-    _check_arrays(edge_index, num_nodes, node_label, edge_label)
-    _check_edges(edge_index, edge_label, np.repeat(np.arange(num_nodes.size), num_nodes))
+    check_arrays(edge_index, num_nodes, node_label, edge_label)
+    edge_index, num_nodes = edge_index.astype(np.int64), num_nodes.astype(np.int64)
+    check_simple(edge_index, edge_label, np.repeat(np.arange(num_nodes.size), num_nodes))
     if node_label.size == 0:
         return np.zeros(0, dtype=np.int64)
     parts = split_components(edge_index, num_nodes, node_label, edge_label)
     rank, order = np.empty_like(parts.node), np.empty_like(parts.node)
     for nodes, table, label in parts.chunks():
-        graph = np.arange(table.size.size)
-        ranked = canonical_rank(table, label)
-        code = adjacency_code(table, graph, ranked)
-        walk = depth_first(code, table.size, int(table.label.max(initial=0)) + 1)
-        walk = np.take_along_axis(np.argsort(ranked, axis=1), walk, axis=1)
-        real = ~table.padding(graph)
-        rank[nodes] = ranked[real]
-        order[nodes] = walk[real]
+        rank[nodes], order[nodes] = _rank_and_order(table, label)
     sequence = parts.order(rank)
     start = np.repeat(ptr(parts.size)[sequence], parts.size[sequence])
     place = order[start + ragged_arange(parts.size[sequence])] + start
     return parts.node[place] - np.repeat(ptr(num_nodes)[:-1], num_nodes)
 
 
-def _check_arrays(edge_index: Ints, num_nodes: Ints, node_label: Ints, edge_label: Ints) -> None:
-    arrays = {
-        "edge_index": (edge_index, 2),
-        "num_nodes": (num_nodes, 1),
-        "node_label": (node_label, 1),
-        "edge_label": (edge_label, 1),
-    }
-    for name, (array, ndim) in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
-            got = getattr(array, "dtype", type(array).__name__)
-            raise TypeError(f"Expected '{name}' to be an array of integers (got {got})")
-        if array.ndim != ndim:
-            raise ValueError(f"Expected '{name}' to have {ndim} dimensions (got {array.ndim})")
-    if edge_index.shape[0] != 2 or edge_index.shape[1] != edge_label.size:
-        raise ValueError(
-            f"Expected 'edge_index' of shape [2, {edge_label.size}] as there are as many edge labels "
-            f"(got {list(edge_index.shape)})"
-        )
-    if num_nodes.min(initial=0) < 0 or num_nodes.sum() != node_label.size:
-        raise ValueError(
-            f"Expected 'num_nodes' to sum up to the {node_label.size} node labels "
-            f"(got a sum of {num_nodes.sum()} and a minimum of {num_nodes.min(initial=0)})"
-        )
+def _rank_and_order(table: NeighborTable, node_label: Ints) -> tuple[Ints, Ints]:
+    """The rank of every node and the node at every position, padding left out."""
+    graph = np.arange(table.size.size)
+    rank = canonical_rank(table, node_label)
+    node = np.argsort(rank, axis=1)  # by rank
+    order = depth_first(
+        adjacency_code(table, graph, rank),
+        np.take_along_axis(node_label, node, axis=1),
+        table.size,
+        table.num_labels,
+    )
+    real = ~table.padding(graph)
+    return rank[real], np.take_along_axis(node, order, axis=1)[real]
 
 
-def _check_edges(edge_index: Ints, edge_label: Ints, graph: Ints) -> None:
-    source, target = edge_index
-    total = graph.size
-    if edge_index.size and (edge_index.min() < 0 or edge_index.max() >= total):
-        raise ValueError(
-            f"Expected nodes 0 to {total - 1} in 'edge_index' "
-            f"(got {edge_index.min()} to {edge_index.max()})"
-        )
-    _raise_at(source == target, edge_index, "no self-loops")
-    _raise_at(graph[source] != graph[target], edge_index, "edges within graphs")
-    forward, backward = source * total + target, target * total + source
-    by_source, by_target = np.argsort(forward), np.argsort(backward)
-    repeated = np.zeros(source.size, dtype=bool)
-    repeated[1:] = np.diff(forward[by_source]) == 0
-    _raise_at(repeated, edge_index[:, by_source], "every edge once")
-    lacking = ~np.isin(backward, forward) if (forward[by_source] != backward[by_target]).any() else repeated
-    _raise_at(lacking, edge_index, "undirected graphs, with every edge in both directions")
-    differs = edge_label[by_source] != edge_label[by_target]
-    _raise_at(differs, edge_index[:, by_source], "the same label in both directions of an edge")
+def batch_canonical_index(batch: Data) -> Tensor:
+    r"""Return the nodes of a batch in canonical order, graph after graph.
+
+    Args:
+        batch: A batch of undirected graphs, or one graph. Labels are :obj:`x` and
+            :obj:`edge_attr`, one-hot rows or integers; where one is missing, all labels are equal.
+            If it holds a :obj:`canonical_index`, see
+            :class:`~pyg_topn.transforms.CanonicalOrder`, nothing is computed.
+
+    Returns:
+        Ids that count through the batch, on its device, :math:`[N]`.
+
+    Raises:
+        ValueError: If there are no edges given, if labels are neither one-hot nor integers, if the
+            nodes of a graph do not stand together, or as in :func:`canonical_order`.
+
+    Example:
+        >>> from torch_geometric.data import Batch
+        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
+        >>> graphs = [Data(torch.tensor(x), edge_index) for x in ([6, 8], [8, 6])]
+        >>> batch_canonical_index(Batch.from_data_list(graphs))
+        tensor([1, 0, 2, 3])
+    """
+    if "canonical_index" in batch:
+        return batch.canonical_index
+    if batch.edge_index is None:
+        raise ValueError("Expected a graph with 'edge_index' (got none)")
+    num_nodes = _num_nodes(batch)
+    local = canonical_order(
+        batch.edge_index.cpu().numpy(),
+        num_nodes,
+        _labels("x", batch.x, int(num_nodes.sum())),
+        _labels("edge_attr", batch.edge_attr, batch.edge_index.size(1)),
+    )
+    index = local + np.repeat(ptr(num_nodes)[:-1], num_nodes)
+    return torch.from_numpy(index).to(batch.edge_index.device)
 
 
-def _raise_at(wrong: np.ndarray, edge_index: Ints, expected: str) -> None:
-    if wrong.any():
-        source, target = edge_index[:, wrong.argmax()].tolist()
-        raise ValueError(f"Expected {expected} (got {int(wrong.sum())} others, first {source} - {target})")
+def _num_nodes(batch: Data) -> Ints:
+    if "ptr" in batch:
+        return batch.ptr.diff().cpu().numpy()
+    if batch.batch is None:
+        return np.array([batch.num_nodes], dtype=np.int64)
+    if (batch.batch.diff() < 0).any():
+        raise ValueError("Expected the nodes of a graph to stand together (got unsorted 'batch')")
+    return batch.batch.bincount().cpu().numpy()
+
+
+def _labels(name: str, value: Tensor | None, size: int) -> Ints:
+    if value is None:
+        return np.zeros(size, dtype=np.int64)
+    array = value.detach().cpu().numpy()
+    if array.ndim == 2 and array.shape[1] > 1:
+        if not ((array == 0) | (array == 1)).all() or (array.sum(axis=1) != 1).any():
+            raise ValueError(f"Expected one-hot rows or integers in '{name}' (got other rows)")
+        array = array.argmax(axis=1)
+    array = array.reshape(-1)
+    if array.size != size:
+        raise ValueError(f"Expected one label for each of {size} in '{name}' (got {array.size})")
+    if not np.isfinite(array).all() or (array != np.floor(array)).any():
+        raise ValueError(f"Expected one-hot rows or integers in '{name}' (got other numbers)")
+    return array.astype(np.int64)

@@ -1,0 +1,6 @@
+"""Datasets: graphs on disk to :class:`torch_geometric.data.Data`."""
+
+from pyg_topn.datasets.qm9 import HeavyAtomQM9, qm9_smiles
+from pyg_topn.datasets.smiles import SmilesDataset
+
+__all__ = ["HeavyAtomQM9", "SmilesDataset", "qm9_smiles"]

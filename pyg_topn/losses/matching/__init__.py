@@ -1,0 +1,8 @@
+"""Matchers: which node of the target a predicted slot is compared with."""
+
+from pyg_topn.losses.matching.atom_score import AtomScoreMatcher, atom_score
+from pyg_topn.losses.matching.base import Matcher
+from pyg_topn.losses.matching.canonical import CanonicalMatcher
+from pyg_topn.losses.matching.none import NoneMatcher
+
+__all__ = ["AtomScoreMatcher", "CanonicalMatcher", "Matcher", "NoneMatcher", "atom_score"]

@@ -1,0 +1,187 @@
+"""Variational autoencoder for graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Batch
+
+from pyg_topn.nn.creation.size_distribution import SizeDistribution
+from pyg_topn.nn.creation.size_predictor import SizePredictor
+from pyg_topn.nn.decoder.graph_decoder import GraphDecoder
+from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
+from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
+from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
+from pyg_topn.utils.layout import Layout
+
+
+@dataclass(frozen=True)
+class GraphVAEOutput:
+    r"""What a forward pass of :class:`GraphVAE` gives, and its losses take.
+
+    Args:
+        distribution: The decoded distribution over graphs.
+        posterior: The posterior over latent vectors.
+        z: The latent vectors that were decoded, :math:`[B, L]`.
+    """
+
+    distribution: GraphDistribution
+    posterior: DiagonalGaussian
+    z: Tensor
+
+
+class GraphVAE(nn.Module):
+    r"""The variational autoencoder for graphs of the
+    `Top-n paper <https://arxiv.org/abs/2110.02096>`_ (section 5.4, D.3), one-shot: all nodes and
+    edges are decoded at once, in one pass.
+
+    Args:
+        encoder: From graphs to a posterior over latent vectors.
+        decoder: From latent vectors and sizes to a distribution over graphs.
+        sizes: Where the sizes of new graphs come from: a :class:`SizeDistribution` (figure 1a of
+            the paper) or a :class:`SizePredictor` that reads them off the latent vector (1b).
+
+    Raises:
+        ValueError: If the modules do not fit together.
+
+    Example:
+        >>> from pyg_topn.nn.creation import TopNCreation
+        >>> from pyg_topn.nn.update import SetTransformer
+        >>> vae = GraphVAE(
+        ...     GraphEncoder(in_channels=4, edge_channels=3, latent_channels=8),
+        ...     GraphDecoder(
+        ...         TopNCreation(8, 32, num_reference_points=12),
+        ...         SetTransformer(16, num_layers=1, latent_channels=8),
+        ...         num_node_types=4,
+        ...         edge_orders=(1, 2, 3),
+        ...     ),
+        ...     SizeDistribution(torch.tensor([0, 1, 2, 3])),
+        ... )
+        >>> batch = vae.sample(5, generator=torch.Generator().manual_seed(0))
+        >>> batch.num_graphs, len(batch.to_data_list())
+        (5, 5)
+        >>> vae(batch).posterior.mean.shape
+        torch.Size([5, 8])
+    """
+
+    def __init__(
+        self,
+        encoder: GraphEncoder,
+        decoder: GraphDecoder,
+        sizes: SizeDistribution | SizePredictor,
+    ) -> None:
+        super().__init__()
+        if encoder.latent_channels != decoder.latent_channels:
+            raise ValueError(
+                "Expected encoder and decoder to share the size of the latent vector "
+                f"(got {encoder.latent_channels} and {decoder.latent_channels})"
+            )
+        limit = decoder.max_num_nodes
+        if limit is not None and sizes.max_num_nodes > limit:
+            raise ValueError(
+                f"Expected sizes of at most {limit} nodes, the most that the decoder can create "
+                f"(got {sizes.max_num_nodes})"
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.sizes = sizes
+
+    @property
+    def latent_channels(self) -> int:
+        """The size of a latent vector, L."""
+        return self.decoder.latent_channels
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        for module in self.children():
+            if not isinstance(module, SizeDistribution):
+                module.reset_parameters()  # type: ignore[operator]
+
+    def encode(self, batch: Batch) -> DiagonalGaussian:
+        r"""Return the posterior over the latent vectors of graphs.
+
+        Args:
+            batch: The graphs, in the format of the datasets.
+        """
+        return self.encoder(batch)
+
+    def decode(
+        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+    ) -> GraphDistribution:
+        r"""Return the distribution over graphs of latent vectors.
+
+        Args:
+            z: The latent vectors, :math:`[B, L]`.
+            num_nodes: The size of every graph, :math:`[B]`.
+            generator: Where a stochastic creation draws from.
+        """
+        return self.decoder(z, num_nodes, generator)
+
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> GraphVAEOutput:
+        r"""Encode graphs, draw a latent vector for each and decode it at the true size.
+
+        Args:
+            batch: The graphs, in the format of the datasets.
+            generator: Where to draw from.
+        """
+        posterior = self.encode(batch)
+        z = posterior.rsample(generator)
+        num_nodes = Layout.from_batch(batch).num_nodes
+        return GraphVAEOutput(self.decode(z, num_nodes, generator), posterior, z)
+
+    def prior(self, num_graphs: int, generator: torch.Generator | None = None) -> Tensor:
+        r"""Draw latent vectors from :math:`\mathcal{N}(0, \mathbf{I})`, :math:`[B, L]`.
+
+        They are drawn on the generator's device, so that a seed gives the same graphs on any.
+        """
+        parameter = next(self.parameters())
+        device = parameter.device if generator is None else generator.device
+        shape = (num_graphs, self.latent_channels)
+        z = torch.randn(shape, generator=generator, device=device, dtype=parameter.dtype)
+        return z.to(parameter.device)
+
+    def sample_sizes(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
+        if isinstance(self.sizes, SizePredictor):
+            return self.sizes.sample(z, generator).cpu()
+        sizes = self.sizes.cpu() if self.sizes.histogram.is_cpu else self.sizes
+        return sizes.sample(z.size(0), generator).cpu()
+
+    @torch.no_grad()
+    def sample(
+        self,
+        num_graphs: int,
+        num_nodes: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        temperature: float | None = None,
+        z: Tensor | None = None,
+    ) -> Batch:
+        r"""Generate graphs in one pass.
+
+        Args:
+            num_graphs: How many, :math:`B`.
+            num_nodes: Their sizes, :math:`[B]`; drawn if not given.
+            generator: Where latent vectors, sizes and graphs are drawn from.
+            temperature: If given, graphs are drawn from the decoded distribution at this
+                temperature; by default the most likely one is taken.
+            z: The latent vectors, :math:`[B, L]`; drawn from the prior if not given.
+
+        Returns:
+            A batch in the format of the datasets.
+
+        Raises:
+            ValueError: If sizes or latent vectors do not fit.
+        """
+        if num_graphs < 0:
+            raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
+        z = self.prior(num_graphs, generator) if z is None else z
+        if z.size(0) != num_graphs:
+            raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
+        if num_nodes is None:
+            num_nodes = self.sample_sizes(z, generator)
+        distribution = self.decode(z, num_nodes, generator)
+        if temperature is None:
+            return distribution.mode()
+        return distribution.sample(generator, temperature)

@@ -1,0 +1,7 @@
+"""Transforms of graphs, for the arguments :obj:`transform` and :obj:`pre_transform` of datasets."""
+
+from pyg_topn.transforms.canonical_order import CanonicalOrder
+from pyg_topn.transforms.heavy_atom_graph import HeavyAtomGraph
+from pyg_topn.transforms.permute_nodes import PermuteNodes
+
+__all__ = ["CanonicalOrder", "HeavyAtomGraph", "PermuteNodes"]
