@@ -97,7 +97,7 @@ def start_of(num_nodes: np.ndarray) -> np.ndarray:
 
 
 def entropies(graphs: Arrays, order: np.ndarray) -> tuple[float, float]:
-    """Sums over pairs of slots and over slots; a slot that a small molecule lacks is a class too."""
+    """Sums over pairs of slots and over slots; a slot that is not there is a class too."""
     edge_index, num_nodes, node_label, edge_label = graphs
     start, largest = start_of(num_nodes), int(num_nodes.max())
     node, slot = order + start, np.arange(order.size) - start

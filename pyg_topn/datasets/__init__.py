@@ -2,5 +2,6 @@
 
 from pyg_topn.datasets.qm9 import HeavyAtomQM9, qm9_smiles
 from pyg_topn.datasets.smiles import SmilesDataset
+from pyg_topn.datasets.smiles_file import read_smiles_file
 
-__all__ = ["HeavyAtomQM9", "SmilesDataset", "qm9_smiles"]
+__all__ = ["HeavyAtomQM9", "SmilesDataset", "qm9_smiles", "read_smiles_file"]

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from pyg_topn.datasets._collate import Collated, collate_molecules
 from pyg_topn.datasets._molecule_dataset import MoleculeDataset, fingerprint, write_at_once
 from pyg_topn.datasets._parse import RDKIT_PROPERTIES, ParsedSmiles, parse_smiles
-from pyg_topn.datasets._smiles_file import read_smiles
+from pyg_topn.datasets.smiles_file import read_smiles_file
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.utils.elements import ELEMENTS, MAX_VALENCES
 
@@ -154,7 +154,7 @@ class SmilesDataset(MoleculeDataset):
 
 def _numbered(smiles: Iterable[str] | str | os.PathLike[str]) -> list[tuple[int, str]]:
     if isinstance(smiles, (str, os.PathLike)):
-        return read_smiles(smiles)
+        return read_smiles_file(smiles)
     lines = []
     for number, text in enumerate(smiles, 1):
         if not isinstance(text, str):

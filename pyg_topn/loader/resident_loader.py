@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,7 +32,8 @@ class ResidentLoader:
 
     Raises:
         TypeError: If the data set is not an :class:`InMemoryDataset` of homogeneous graphs.
-        ValueError: If it has a transform or is empty, or :obj:`batch_size` is below 1.
+        ValueError: If it has a transform or is empty, :obj:`batch_size` is below 1, or nothing tells
+            how many nodes a graph has.
 
     Example:
         >>> from torch_geometric.datasets import FakeDataset
@@ -53,8 +54,7 @@ class ResidentLoader:
     ) -> None:
         if not isinstance(dataset, InMemoryDataset) or type(dataset._data) is not Data:
             raise TypeError(
-                "Expected an InMemoryDataset of homogeneous graphs "
-                f"(got {type(dataset).__name__})"
+                f"Expected an InMemoryDataset of homogeneous graphs (got {type(dataset).__name__})"
             )
         if dataset.transform is not None:
             raise ValueError(
@@ -66,11 +66,14 @@ class ResidentLoader:
         if batch_size < 1:
             raise ValueError(f"Expected 'batch_size' to be at least 1 (got {batch_size})")
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch, self.position = seed, 0, 0
+        self._at = (0, 0)
         self.indices = torch.as_tensor(list(dataset.indices()))
         self.data = dataset._data if device is None else dataset._data.clone().to(device)
         self.keys = [key for key in dataset.slices if key not in exclude_keys]
-        self.node_key = "x" if "x" in self.keys else self.keys[0]
+        self.num_nodes = _num_nodes(self.data, dataset.slices)
+        # Rows first: a gather along the last dimension would copy the whole tensor every time.
+        self.rows_first = {key: self._rows_first(key) for key in self.keys}
         slices = {key: torch.as_tensor(dataset.slices[key]) for key in self.keys}
         self.groups, self.group_of = _group(slices)
 
@@ -79,21 +82,26 @@ class ResidentLoader:
         return full + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Batch]:
+        epoch, start = self.epoch, self.position
+        self.epoch, self.position = epoch + 1, 0
         order = self.indices
         if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
             order = order[torch.randperm(order.numel(), generator=generator)]
-        self.epoch += 1
-        for index in order.split(self.batch_size)[: len(self)]:
-            yield self.gather(index)
+        for number, index in enumerate(order.split(self.batch_size)[: len(self)]):
+            if number >= start:
+                self._at = (epoch, number + 1)
+                yield self.gather(index)
+        self._at = (epoch + 1, 0)
 
     def state_dict(self) -> dict[str, int]:
-        """Return where the sequence of orders stands."""
-        return {"epoch": self.epoch}
+        r"""Return where the loader stands, for a run that is to go on after a kill."""
+        return {"epoch": self._at[0], "position": self._at[1]}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue the sequence of orders where it stood."""
-        self.epoch = state["epoch"]
+        r"""Go on where a loader stood, in the middle of an epoch if it was there."""
+        self.epoch, self.position = state["epoch"], state["position"]
+        self._at = (self.epoch, self.position)
 
     def gather(self, index: Tensor) -> Batch:
         r"""Return the batch of given graphs.
@@ -101,34 +109,55 @@ class ResidentLoader:
         Args:
             index: The graphs, :math:`[B]`, numbered through the whole stored data set.
         """
-        batch, slices, incs = Batch(_base_cls=Data), {}, {}
-        num_nodes = self.groups[self.group_of[self.node_key]].diff()[index]
+        batch = Batch(_base_cls=Data)
+        slices: dict[str, Tensor] = {}
+        incs: dict[str, Tensor | None] = {}
+        num_nodes = self.num_nodes[index]
         node_ptr = cumsum(num_nodes)
         rows = [_rows(stored, index) for stored in self.groups]
         for key in self.keys:
-            stored = self.data[key]
+            stored = self.rows_first[key]
             row, ptr = rows[self.group_of[key]]
             slices[key], incs[key] = ptr, torch.zeros_like(num_nodes)
             if not isinstance(stored, Tensor):
                 batch[key], incs[key] = [stored[i] for i in index.tolist()], None
                 continue
-            dim = self.data.__cat_dim__(key, stored) or 0
-            value = stored.index_select(dim, row.to(stored.device, non_blocking=True))
+            value = stored.index_select(0, row.to(stored.device, non_blocking=True))
+            if self.data.__cat_dim__(key, stored):
+                value = value.t().contiguous()  # [E, 2] -> [2, E]
             if "index" in key or key == "face":
                 incs[key] = node_ptr[:-1]
                 shift = node_ptr[:-1].repeat_interleave(ptr.diff())
                 value = value + shift.to(value.device, non_blocking=True)
             batch[key] = value
-        device = self.data[self.node_key].device
+        if hasattr(self.data._store, "_num_nodes"):
+            batch._store._num_nodes, batch.num_nodes = num_nodes.tolist(), int(node_ptr[-1])
+        device = next(v.device for v in self.rows_first.values() if isinstance(v, Tensor))
         batch.batch = batch_vector(num_nodes, device)
         batch.ptr = node_ptr.to(device, non_blocking=True)
         batch._num_graphs, batch._slice_dict, batch._inc_dict = index.numel(), slices, incs
         return batch
 
+    def _rows_first(self, key: str) -> Any:
+        stored = self.data[key]
+        if isinstance(stored, Tensor) and self.data.__cat_dim__(key, stored):
+            return stored.t().contiguous()  # [2, E] -> [E, 2]
+        return stored
+
     def __repr__(self) -> str:
         arguments: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": self.shuffle}
         text = ", ".join(f"{key}={value}" for key, value in arguments.items())
         return f"{self.__class__.__name__}({self.indices.numel()} graphs, {text})"
+
+
+def _num_nodes(data: Data, slices: Mapping[str, Any]) -> Tensor:
+    """Return the number of nodes of every stored graph, where PyG looks for it."""
+    if hasattr(data._store, "_num_nodes"):
+        return torch.tensor(data._store._num_nodes)
+    for key in ("x", "pos"):
+        if key in slices:
+            return torch.as_tensor(slices[key]).diff()
+    raise ValueError(f"Expected graphs with 'x', 'pos' or 'num_nodes' (got {', '.join(slices)})")
 
 
 def _group(slices: dict[str, Tensor]) -> tuple[list[Tensor], dict[str, int]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_topn.models.graph_vae_output import GraphVAEOutput
+from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
 from pyg_topn.nn.creation.size_predictor import SizePredictor
 from pyg_topn.nn.decoder.graph_decoder import GraphDecoder
@@ -15,21 +15,6 @@ from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
 from pyg_topn.utils.layout import Layout
-
-
-@dataclass(frozen=True)
-class GraphVAEOutput:
-    r"""What a forward pass of :class:`GraphVAE` gives, and its losses take.
-
-    Args:
-        distribution: The decoded distribution over graphs.
-        posterior: The posterior over latent vectors.
-        z: The latent vectors that were decoded, :math:`[B, L]`.
-    """
-
-    distribution: GraphDistribution
-    posterior: DiagonalGaussian
-    z: Tensor
 
 
 class GraphVAE(nn.Module):
@@ -42,6 +27,7 @@ class GraphVAE(nn.Module):
         decoder: From latent vectors and sizes to a distribution over graphs.
         sizes: Where the sizes of new graphs come from: a :class:`SizeDistribution` (figure 1a of
             the paper) or a :class:`SizePredictor` that reads them off the latent vector (1b).
+        vocabulary: What node and edge types mean, for models of molecules.
 
     Raises:
         ValueError: If the modules do not fit together.
@@ -71,6 +57,7 @@ class GraphVAE(nn.Module):
         encoder: GraphEncoder,
         decoder: GraphDecoder,
         sizes: SizeDistribution | SizePredictor,
+        vocabulary: MoleculeVocabulary | None = None,
     ) -> None:
         super().__init__()
         if encoder.latent_channels != decoder.latent_channels:
@@ -87,6 +74,7 @@ class GraphVAE(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.sizes = sizes
+        self.vocabulary = vocabulary
 
     @property
     def latent_channels(self) -> int:
@@ -146,7 +134,8 @@ class GraphVAE(nn.Module):
         r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
         if isinstance(self.sizes, SizePredictor):
             return self.sizes.sample(z, generator).cpu()
-        sizes = self.sizes.cpu() if self.sizes.histogram.is_cpu else self.sizes
+        device = "cpu" if generator is None else generator.device
+        sizes = SizeDistribution(self.sizes.histogram.to(device))
         return sizes.sample(z.size(0), generator).cpu()
 
     @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 
@@ -33,3 +34,13 @@ def require(module: str, extra: str) -> Any:
             f"Expected the optional package '{package}' to be installed "
             f"(got none). Install it with: pip install 'pyg-topn[{extra}]'"
         ) from error
+
+
+def is_installed(module: str) -> bool:
+    r"""Whether an optional dependency can be imported, without importing it.
+
+    Example:
+        >>> is_installed("math"), is_installed("no_such_module")
+        (True, False)
+    """
+    return importlib.util.find_spec(module) is not None

@@ -20,7 +20,7 @@ from torch_geometric.loader import DataLoader
 
 from pyg_topn.datasets import SmilesDataset, _parse, _smiles_worker, qm9_smiles
 from pyg_topn.datasets._parse import parse_smiles
-from pyg_topn.datasets._smiles_file import read_smiles
+from pyg_topn.datasets.smiles_file import read_smiles_file
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.transforms import CanonicalOrder
 
@@ -191,12 +191,12 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "a.txt.xz").write_bytes(lzma.compress(lines.encode()))
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + table.encode()))
     for name in ("a.smi", "a.csv", "a.tsv", "a.txt.xz", "a.csv.gz"):
-        assert read_smiles(tmp_path / name) == expected, name
+        assert read_smiles_file(tmp_path / name) == expected, name
     dataset = SmilesDataset(tmp_path, str(tmp_path / "a.smi"), MoleculeVocabulary(("C", "O")))
     assert dataset.smiles_list() == ["CCO"]
     assert dataset.dropped == [(4, "C#N", "atom outside the vocabulary (N)")]
     (tmp_path / "b.csv").write_text("canonical_smiles,smiles\nC,N\n")
-    assert read_smiles(tmp_path / "b.csv") == [(2, "N")]
+    assert read_smiles_file(tmp_path / "b.csv") == [(2, "N")]
 
 
 @pytest.mark.parametrize(

@@ -4,5 +4,14 @@ from pyg_topn.losses.matching.atom_score import AtomScoreMatcher, atom_score
 from pyg_topn.losses.matching.base import Matcher
 from pyg_topn.losses.matching.canonical import CanonicalMatcher
 from pyg_topn.losses.matching.none import NoneMatcher
+from pyg_topn.losses.matching.resolver import MATCHERS, matcher_resolver
 
-__all__ = ["AtomScoreMatcher", "CanonicalMatcher", "Matcher", "NoneMatcher", "atom_score"]
+__all__ = [
+    "MATCHERS",
+    "AtomScoreMatcher",
+    "CanonicalMatcher",
+    "Matcher",
+    "NoneMatcher",
+    "atom_score",
+    "matcher_resolver",
+]

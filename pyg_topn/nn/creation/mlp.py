@@ -48,5 +48,5 @@ class MLPCreation(Creation):
     ) -> Tensor:
         """See :meth:`Creation.create`."""
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
-        rows = self.mlp(z).view(z.size(0), -1, self.out_channels)  # [B, n_max, C]
+        rows = self.mlp(z).unflatten(1, (-1, self.out_channels))  # [B, n_max, C]
         return rows[batch, local]  # [N, C]

@@ -60,7 +60,8 @@ class SizeDistribution(nn.Module):
             return cls(dataset.size_histogram())
         if hasattr(dataset, "ptr"):
             return cls(torch.bincount(dataset.ptr.diff()))
-        return cls(torch.bincount(torch.tensor([data.num_nodes for data in dataset])))
+        sizes = [data.num_nodes for data in dataset]
+        return cls(torch.bincount(torch.tensor(sizes, dtype=torch.int64)))
 
     @property
     def max_num_nodes(self) -> int:
@@ -84,9 +85,7 @@ class SizeDistribution(nn.Module):
             raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
         if num_graphs == 0:
             return torch.empty(0, dtype=torch.int64, device=self.histogram.device)
-        return torch.multinomial(
-            self.histogram, num_graphs, replacement=True, generator=generator
-        )
+        return torch.multinomial(self.histogram, num_graphs, replacement=True, generator=generator)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(max_num_nodes={self.max_num_nodes})"

@@ -95,7 +95,7 @@ class GraphDecoder(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
         for module in (*self.rounds, *(m for m in self.children() if m is not self.rounds)):
-            module.reset_parameters()  # type: ignore[operator]
+            module.reset_parameters()
 
     def forward(
         self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None

@@ -79,9 +79,7 @@ class GraphDistribution:
         """
         return self._to_batch(self.node_logits.argmax(dim=-1), self.pair_logits.argmax(dim=-1))
 
-    def sample(
-        self, generator: torch.Generator | None = None, temperature: float = 1.0
-    ) -> Batch:
+    def sample(self, generator: torch.Generator | None = None, temperature: float = 1.0) -> Batch:
         r"""Draw graphs.
 
         Args:

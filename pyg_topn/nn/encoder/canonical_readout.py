@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_topn.utils.canonical import batch_canonical_index
 from pyg_topn.utils.layout import Layout
 
 
@@ -58,10 +59,13 @@ class CanonicalReadout(nn.Module):
         layout = Layout.from_batch(batch)
         if layout.max_num_nodes > self.max_num_nodes:
             raise ValueError(
-                f"Expected graphs of at most {self.max_num_nodes} nodes (got {layout.max_num_nodes})"
+                f"Expected graphs of at most {self.max_num_nodes} nodes "
+                f"(got {layout.max_num_nodes})"
             )
-        in_order = self.norm(x)[batch.canonical_index]  # [N, C], canonical order
+        in_order = self.norm(x)[batch_canonical_index(batch)]  # [N, C], canonical order
         rows = layout.batch * self.max_num_nodes + layout.local_index
         dense = in_order.new_zeros(layout.num_graphs * self.max_num_nodes, x.size(1))
         dense = dense.index_copy(0, rows, in_order)
-        return torch.as_tensor(self.lin(dense.view(layout.num_graphs, -1)))  # [B, n_max * C] -> [B, D]
+        return torch.as_tensor(
+            self.lin(dense.view(layout.num_graphs, -1))
+        )  # [B, n_max * C] -> [B, D]

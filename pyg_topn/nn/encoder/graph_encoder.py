@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
@@ -104,6 +106,8 @@ class GraphEncoder(nn.Module):
         """
         h: Tensor = self.node_lin(batch.x)
         if self.position is not None:
+            batch = copy(batch)  # Computed once for positions and readout, and not left behind.
+            batch.canonical_index = batch_canonical_index(batch)
             h = h + self._positions(batch)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = h + conv(norm(h), batch.edge_index, batch.edge_attr)
@@ -118,6 +122,6 @@ class GraphEncoder(nn.Module):
                 f"Expected graphs of at most {self.position.num_embeddings} nodes "
                 f"(got {layout.max_num_nodes})"
             )
-        index = batch_canonical_index(batch)
+        index = batch.canonical_index
         position = torch.empty_like(index).index_copy(0, index, layout.local_index)
         return torch.as_tensor(self.position(position))

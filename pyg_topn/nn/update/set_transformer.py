@@ -88,7 +88,9 @@ class SetTransformer(nn.Module):
             raise ValueError(f"Expected {expected} (got {'none' if z is None else 'one'})")
         if x.numel() == 0:
             return x
-        film = None if z is None or self.film is None else self.film(z).chunk(4 * self.num_layers, 1)
+        film = (
+            None if z is None or self.film is None else self.film(z).chunk(4 * self.num_layers, 1)
+        )
         mask = None if layout.is_uniform else layout.mask[:, None, None, :]  # [B, 1, 1, n]
         h = layout.pad(x)  # [N, C] -> [B, n, C]
         for layer in range(self.num_layers):

@@ -14,7 +14,7 @@ _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 _LINES, _TABLES = (".smi", ".smiles", ".txt"), {".csv": ",", ".tsv": "\t"}
 
 
-def read_smiles(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+def read_smiles_file(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     r"""Read SMILES and their line numbers, counted from 1.
 
     Of a ``.smi``, ``.smiles`` or ``.txt`` file, the first word of every line counts; of a
@@ -31,7 +31,7 @@ def read_smiles(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     Example:
         >>> path = getfixture("tmp_path") / "molecules.smi"
         >>> _ = path.write_text("CCO ethanol\n\nC methane\n")
-        >>> read_smiles(path)
+        >>> read_smiles_file(path)
         [(1, 'CCO'), (3, 'C')]
     """
     path = Path(path)

@@ -1,0 +1,121 @@
+"""The command line: parses, calls one public function, prints."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+from pyg_topn.losses.matching import MATCHERS
+from pyg_topn.recipe import RECIPES
+from pyg_topn.resolver import CREATIONS
+from pyg_topn.utils.optional import require
+
+typer = require("typer", extra="cli")
+app = typer.Typer(
+    help="One-shot generation of sets and graphs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Dataset = Enum("Dataset", {"qm9": "qm9"}, type=str)
+CreationName = Enum("CreationName", {name: name for name in CREATIONS}, type=str)  # type: ignore[misc]
+MatcherName = Enum("MatcherName", {name: name for name in MATCHERS}, type=str)  # type: ignore[misc]
+RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
+
+
+@app.command()
+def train(
+    dataset: Annotated[Dataset, typer.Argument(help="The data set.")],
+    out: Annotated[Path, typer.Option(help="Folder for model, checkpoints and logs.")] = Path(
+        "runs/qm9"
+    ),
+    creation: Annotated[
+        CreationName, typer.Option(help="The creation layer.")
+    ] = CreationName.top_n,  # type: ignore[attr-defined]
+    matcher: Annotated[
+        Optional[MatcherName], typer.Option(help="The matcher, if not the recipe's own.")  # noqa: UP045
+    ] = None,
+    recipe: Annotated[RecipeName, typer.Option(help="Everything else.")] = RecipeName.default,  # type: ignore[attr-defined]
+    minutes: Annotated[
+        Optional[float], typer.Option(help="Budget in minutes.", show_default="5")  # noqa: UP045
+    ] = None,
+    epochs: Annotated[Optional[int], typer.Option(help="Budget in epochs instead.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
+    data: Annotated[Path, typer.Option(help="Folder for the processed data.")] = Path("data/qm9"),
+) -> None:
+    """Train a graph VAE; the model is written to OUT/model."""
+    from pyg_topn.training import train_qm9
+
+    folder = train_qm9(
+        out,
+        recipe_name=recipe.value,
+        creation=creation.value,
+        matcher=None if matcher is None else matcher.value,
+        minutes=minutes,
+        epochs=epochs,
+        seed=seed,
+        resume=resume,
+        root=data,
+    )
+    typer.echo(f"The model is in {folder}, the curves in {out / 'training_curves.png'}")
+
+
+@app.command()
+def sample(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File: .smi, .csv, .sdf or .png.")],
+    number: Annotated[int, typer.Option("-n", help="How many molecules.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="How many are decoded at once.")] = 2048,
+    temperature: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Draw at this temperature instead of taking the most likely graph."),
+    ] = None,
+) -> None:
+    """Generate molecules in one pass; none is rejected, none corrected."""
+    from tqdm import tqdm
+
+    from pyg_topn.generate import check_output, generate_molecules, write_molecules
+    from pyg_topn.pretrained import load
+
+    check_output(out)
+    vae = load(model)
+    molecules = []
+    with tqdm(total=number, unit="molecule", desc="sampling") as bar:
+        for part in generate_molecules(vae, number, seed, batch_size, temperature):
+            molecules += part
+            bar.update(len(part))
+    write_molecules(molecules, out)
+    typer.echo(f"{len(molecules):,} molecules are in {out}")
+
+
+@app.command()
+def evaluate(
+    molecules: Annotated[Path, typer.Argument(help="File of SMILES, from anywhere.")],
+    reference: Annotated[str, typer.Option(help="'qm9', 'none' or a file of SMILES.")] = "qm9",
+    label: Annotated[str, typer.Option(help="Printed with the table.")] = "",
+    json_out: Annotated[
+        Optional[Path], typer.Option("--json", help="Also write everything as JSON.")  # noqa: UP045
+    ] = None,
+    plot: Annotated[
+        Optional[Path], typer.Option(help="Also draw histograms against the reference (.png).")  # noqa: UP045
+    ] = None,
+) -> None:
+    """Print every definition of valid, unique and novel side by side."""
+    from pyg_topn.generate import check_output, evaluate_molecules, plot_against
+
+    if plot is not None:
+        check_output(plot)
+    given = None if reference == "none" else reference
+    report = evaluate_molecules(molecules, given, label=label or str(molecules))
+    typer.echo(report.table())
+    typer.echo(report.per_size_table())
+    if json_out is not None:
+        json_out.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    if plot is not None:
+        plot_against(molecules, reference, plot)
+        typer.echo(f"The histograms are in {plot}")

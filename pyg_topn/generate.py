@@ -1,0 +1,232 @@
+"""From a model to molecules, and from molecules to files and figures."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import torch
+
+from pyg_topn.datasets import qm9_smiles, read_smiles_file
+from pyg_topn.metrics import MoleculeMetrics, MoleculeReport, write_smiles
+from pyg_topn.models import GraphVAE
+from pyg_topn.plot import plot_histograms, plot_molecules
+from pyg_topn.utils.optional import is_installed, require
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+FORMATS = (".smi", ".csv", ".sdf", ".png")
+
+
+def generate_molecules(
+    model: GraphVAE,
+    num_molecules: int,
+    seed: int = 0,
+    batch_size: int = 2048,
+    temperature: float | None = None,
+) -> Iterator[list[Mol]]:
+    r"""Generate molecules in one pass each, none rejected and none corrected.
+
+    Args:
+        model: A model with a vocabulary.
+        num_molecules: How many.
+        seed: Of latent vectors, sizes and graphs.
+        batch_size: How many are decoded at once; part of what the seed determines.
+        temperature: See :meth:`GraphVAE.sample`.
+
+    Yields:
+        Lists of RDKit molecules: neutral, not sanitised, valid or not.
+
+    Raises:
+        ValueError: If the model has no vocabulary or a number is not positive.
+
+    Example:
+        >>> from pyg_topn.models import build_graph_vae
+        >>> from pyg_topn.molecule import MoleculeVocabulary
+        >>> model = build_graph_vae(4, (1, 2, 3), [0, 1, 5, 9])
+        >>> model.vocabulary = MoleculeVocabulary.qm9()
+        >>> [len(molecules) for molecules in generate_molecules(model, 5, batch_size=3)]
+        [3, 2]
+    """
+    if model.vocabulary is None:
+        raise ValueError("Expected a model with a vocabulary of atoms and bonds (got none)")
+    for name, value in (("num_molecules", num_molecules), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
+    return _generate(model, num_molecules, seed, batch_size, temperature)
+
+
+def _generate(
+    model: GraphVAE, num_molecules: int, seed: int, batch_size: int, temperature: float | None
+) -> Iterator[list[Mol]]:
+    assert model.vocabulary is not None
+    generator = torch.Generator().manual_seed(seed)
+    was_training = model.training
+    model.eval()
+    for start in range(0, num_molecules, batch_size):
+        count = min(batch_size, num_molecules - start)
+        batch = model.sample(count, generator=generator, temperature=temperature)
+        yield model.vocabulary.to_molecules(batch)
+    model.train(was_training)
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    r"""Check that molecules can be written to a path, before any work is done.
+
+    Raises:
+        ValueError: If its ending is none of ``.smi``, ``.csv``, ``.sdf``, ``.png``.
+        OSError: If its folder does not exist or cannot be written.
+
+    Example:
+        >>> check_output("molecules.smi").suffix
+        '.smi'
+    """
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise ValueError(f"Expected a file ending in {', '.join(FORMATS)} (got '{path}')")
+    if not path.parent.is_dir():
+        raise OSError(f"Expected an existing folder to write to (got '{path.parent}')")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OSError(f"Expected a file that can be written (got '{path}')")
+    return path
+
+
+def write_molecules(molecules: Sequence[Mol], path: str | os.PathLike[str]) -> Path:
+    r"""Write molecules, invalid ones too, in the format that the ending names.
+
+    ``.smi`` has one SMILES string a line, ``.csv`` also size and validity, ``.sdf`` 2-D
+    coordinates of the valid ones, ``.png`` a picture of the first 64. The file appears whole or
+    not at all.
+
+    Args:
+        molecules: The molecules.
+        path: Where to write them.
+
+    Raises:
+        ValueError: If the ending is unknown.
+        OSError: If the file cannot be written.
+    """
+    path = check_output(path)
+    if path.suffix == ".png":
+        return plot_molecules(molecules, path)
+    with _atomic(path) as file:
+        if path.suffix == ".smi":
+            file.writelines(write_smiles(molecule) + "\n" for molecule in molecules)
+        elif path.suffix == ".csv":
+            _write_csv(molecules, file)
+        else:
+            _write_sdf(molecules, file)
+    return path
+
+
+def evaluate_molecules(
+    molecules: str | os.PathLike[str] | Sequence[Mol | str | None],
+    reference: str | os.PathLike[str] | None = "qm9",
+    label: str = "",
+    fcd: bool | None = None,
+) -> MoleculeReport:
+    r"""Measure molecules from anywhere, every definition side by side.
+
+    Args:
+        molecules: A file of SMILES, or molecules.
+        reference: ``"qm9"``: novelty against the training split, distances to the test split. A
+            file of SMILES: both against it. :obj:`None`: neither.
+        label: Which model this is; printed with the figures.
+        fcd: Whether to compute FCD; by default if ``fcd`` is installed and there is a reference.
+
+    Raises:
+        ValueError: If a file is empty or no such file is there.
+
+    Example:
+        >>> evaluate_molecules(["CCO", "C.C"], reference=None).connected.valid
+        0.5
+    """
+    if isinstance(molecules, (str, os.PathLike)):
+        molecules = [smiles for _, smiles in read_smiles_file(molecules)]
+    known, held_out = None, None
+    if reference == "qm9":
+        known, held_out = qm9_smiles("train"), qm9_smiles("test")
+    elif reference is not None:
+        known = held_out = [smiles for _, smiles in read_smiles_file(reference)]
+    distances = held_out is not None
+    metrics = MoleculeMetrics(
+        known,
+        held_out,
+        label=label,
+        nspdk=distances,
+        fcd=distances and (is_installed("fcd") if fcd is None else fcd),
+        properties=distances,
+    )
+    metrics.update(molecules)
+    return metrics.compute()
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[TextIO]:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _write_csv(molecules: Sequence[Mol], file: TextIO) -> None:
+    writer = csv.writer(file)
+    writer.writerow(["smiles", "num_atoms", "valid", "connected"])
+    for molecule in molecules:
+        metrics = MoleculeMetrics(nspdk=False)
+        metrics.update([molecule])
+        report = metrics.compute()
+        row = [molecule.GetNumAtoms(), int(report.paper.valid), int(report.connected.valid)]
+        writer.writerow([write_smiles(molecule), *row])
+
+
+def _write_sdf(molecules: Sequence[Mol], file: TextIO) -> None:
+    chem = require("rdkit.Chem", extra="chem")
+    depictor = require("rdkit.Chem.rdDepictor", extra="chem")
+    writer = chem.SDWriter(file)
+    with require("rdkit.rdBase", extra="chem").BlockLogs():
+        for molecule in molecules:
+            molecule = chem.Mol(molecule)
+            if chem.SanitizeMol(molecule, catchErrors=True):
+                continue
+            depictor.Compute2DCoords(molecule)
+            writer.write(molecule)
+    writer.close()
+
+
+def plot_against(
+    molecules: str | os.PathLike[str] | Sequence[Mol | str | None],
+    reference: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+) -> Path:
+    r"""Draw histograms of sizes and properties of molecules against a reference.
+
+    Args:
+        molecules: A file of SMILES, or molecules.
+        reference: ``"qm9"`` (the test split) or a file of SMILES.
+        path: The picture to write.
+
+    Raises:
+        ValueError: If there is no reference.
+    """
+    if isinstance(molecules, (str, os.PathLike)):
+        molecules = [smiles for _, smiles in read_smiles_file(molecules)]
+    if reference == "none":
+        raise ValueError("Expected a reference to draw histograms against (got 'none')")
+    known = (
+        qm9_smiles("test")
+        if reference == "qm9"
+        else [smiles for _, smiles in read_smiles_file(reference)]
+    )
+    return plot_histograms(molecules, known, path)

@@ -1,0 +1,87 @@
+"""A graph VAE from plain numbers and names, as a saved model keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from pyg_topn.models.graph_vae import GraphVAE
+from pyg_topn.nn.creation import SizeDistribution, SizePredictor
+from pyg_topn.nn.decoder import GraphDecoder
+from pyg_topn.nn.encoder import GraphEncoder
+from pyg_topn.nn.update import SetTransformer
+from pyg_topn.resolver import creation_resolver
+
+
+def build_graph_vae(
+    num_node_types: int,
+    edge_orders: Sequence[float],
+    size_histogram: Sequence[float],
+    creation: str = "top_n",
+    num_reference_points: int | None = None,
+    latent_channels: int = 48,
+    hidden_channels: int = 64,
+    pair_channels: int = 48,
+    creation_channels: int = 256,
+    num_layers: int = 3,
+    heads: int = 4,
+    encoder_layers: int = 3,
+    readout: str = "canonical",
+    plus: bool = False,
+    num_rounds: int = 2,
+    predict_size: bool = False,
+) -> GraphVAE:
+    r"""Build a :class:`GraphVAE` from plain numbers and names.
+
+    Args:
+        num_node_types: The number of node types, :math:`A`.
+        edge_orders: The order of every edge type, :math:`T` numbers.
+        size_histogram: How often each number of nodes occurs, from 0 on.
+        creation: The creation layer: ``"top_n"``, ``"first_n"``, ``"mlp"`` or ``"iid"``.
+        num_reference_points: The size of the reference set of Top-n; by default a third more than
+            the largest graph, 12 for QM9 as in the paper.
+        latent_channels: The size of a latent vector.
+        hidden_channels: The width of encoder and transformer.
+        pair_channels: The width of pairs.
+        creation_channels: The width of the created points.
+        num_layers: The number of transformer layers.
+        heads: The number of attention heads.
+        encoder_layers: The number of message-passing layers.
+        readout: The readout of the encoder, ``"canonical"`` or ``"pna"``.
+        plus: Whether Set2Graph is S2G+.
+        num_rounds: The number of rounds in which nodes and pairs see each other.
+        predict_size: Whether sizes are predicted from the latent vector instead of drawn from the
+            histogram.
+
+    Example:
+        >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 5, 9], creation="first_n")
+        >>> vae.sample(3).num_graphs
+        3
+    """
+    sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
+    largest = sizes.max_num_nodes
+    arguments: dict[str, int] = {}
+    if creation == "top_n":
+        arguments["num_reference_points"] = num_reference_points or -(-4 * largest // 3)
+    elif creation in ("first_n", "mlp"):
+        arguments["max_num_nodes"] = largest
+    layer = creation_resolver(
+        creation, latent_channels=latent_channels, out_channels=creation_channels, **arguments
+    )
+    encoder = GraphEncoder(
+        num_node_types,
+        len(edge_orders),
+        latent_channels,
+        hidden_channels,
+        encoder_layers,
+        readout=readout,
+        max_num_nodes=largest,
+    )
+    update = SetTransformer(hidden_channels, num_layers, heads, latent_channels)
+    decoder = GraphDecoder(
+        layer, update, num_node_types, edge_orders, pair_channels, plus, num_rounds
+    )
+    if predict_size:
+        return GraphVAE(encoder, decoder, SizePredictor(latent_channels, largest))
+    return GraphVAE(encoder, decoder, sizes)

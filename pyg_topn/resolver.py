@@ -1,0 +1,46 @@
+"""Layers and matchers by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_geometric.resolver import resolver
+
+from pyg_topn.nn.creation import (
+    Creation,
+    FirstNCreation,
+    IIDCreation,
+    MLPCreation,
+    TopNCreation,
+)
+
+CREATIONS = ("top_n", "first_n", "mlp", "iid")
+
+
+def creation_resolver(query: Creation | str, **kwargs: Any) -> Creation:
+    r"""Return a creation layer by its name.
+
+    Args:
+        query: ``"top_n"``, ``"first_n"``, ``"mlp"`` or ``"iid"``; a layer is returned as it is.
+        **kwargs: The arguments of the layer.
+
+    Raises:
+        ValueError: If there is no such layer.
+        TypeError: If the layer has no such argument.
+
+    Example:
+        >>> creation_resolver("top_n", latent_channels=8, out_channels=16, num_reference_points=12)
+        TopNCreation(8, 16, num_reference_points=12, angle_channels=4, order='reference')
+    """
+    classes = [TopNCreation, FirstNCreation, MLPCreation, IIDCreation]
+    if not isinstance(query, Creation) and not isinstance(query, str):
+        raise TypeError(f"Expected a creation layer or its name (got {type(query).__name__})")
+    try:
+        layer: Creation = resolver(classes, {}, query, Creation, None, **kwargs)
+    except ValueError as error:
+        if "Could not resolve" not in str(error):
+            raise
+        raise ValueError(
+            f"Expected a creation layer among {', '.join(CREATIONS)} (got '{query}')"
+        ) from None
+    return layer
