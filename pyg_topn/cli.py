@@ -108,9 +108,13 @@ def evaluate(
     """Print every definition of valid, unique and novel side by side."""
     from pyg_topn.generate import check_output, evaluate_molecules, plot_against
 
-    if plot is not None:
-        check_output(plot)
     given = None if reference == "none" else reference
+    if json_out is not None:
+        check_output(json_out, (".json",))
+    if plot is not None:
+        check_output(plot, (".png",))
+        if given is None:
+            raise ValueError("Expected a reference to draw histograms against (got 'none')")
     report = evaluate_molecules(molecules, given, label=label or str(molecules))
     typer.echo(report.table())
     typer.echo(report.per_size_table())

@@ -16,6 +16,7 @@ from pyg_topn.datasets import qm9_smiles, read_smiles_file
 from pyg_topn.metrics import MoleculeMetrics, MoleculeReport, write_smiles
 from pyg_topn.models import GraphVAE
 from pyg_topn.plot import plot_histograms, plot_molecules
+from pyg_topn.utils._paths import check_file
 from pyg_topn.utils.optional import is_installed, require
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def generate_molecules(
         Lists of RDKit molecules: neutral, not sanitised, valid or not.
 
     Raises:
-        ValueError: If the model has no vocabulary or a number is not positive.
+        ValueError: If the model has no vocabulary, a number is not positive, or the seed is out of
+            range.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -59,6 +61,10 @@ def generate_molecules(
     for name, value in (("num_molecules", num_molecules), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"Expected 'seed' to be between 0 and 2^63 - 1 (got {seed})")
+    if temperature is not None and not temperature > 0:
+        raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
     return _generate(model, num_molecules, seed, batch_size, temperature)
 
 
@@ -69,32 +75,37 @@ def _generate(
     generator = torch.Generator().manual_seed(seed)
     was_training = model.training
     model.eval()
-    for start in range(0, num_molecules, batch_size):
-        count = min(batch_size, num_molecules - start)
-        batch = model.sample(count, generator=generator, temperature=temperature)
-        yield model.vocabulary.to_molecules(batch)
-    model.train(was_training)
+    try:
+        for start in range(0, num_molecules, batch_size):
+            count = min(batch_size, num_molecules - start)
+            batch = model.sample(count, generator=generator, temperature=temperature)
+            yield model.vocabulary.to_molecules(batch)
+    finally:  # Also if the caller stops early.
+        model.train(was_training)
 
 
-def check_output(path: str | os.PathLike[str]) -> Path:
-    r"""Check that molecules can be written to a path, before any work is done.
+def check_output(path: str | os.PathLike[str], formats: Sequence[str] = FORMATS) -> Path:
+    r"""Check that a file can be written, before any work is done.
+
+    Args:
+        path: The file.
+        formats: The endings that it may have.
 
     Raises:
-        ValueError: If its ending is none of ``.smi``, ``.csv``, ``.sdf``, ``.png``.
+        ValueError: If its ending is not among them.
         OSError: If its folder does not exist or cannot be written.
+        ImportError: If it is a picture and matplotlib is not installed.
 
     Example:
         >>> check_output("molecules.smi").suffix
         '.smi'
     """
     path = Path(path)
-    if path.suffix not in FORMATS:
-        raise ValueError(f"Expected a file ending in {', '.join(FORMATS)} (got '{path}')")
-    if not path.parent.is_dir():
-        raise OSError(f"Expected an existing folder to write to (got '{path.parent}')")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise OSError(f"Expected a file that can be written (got '{path}')")
-    return path
+    if path.suffix not in formats:
+        raise ValueError(f"Expected a file ending in {', '.join(formats)} (got '{path}')")
+    if path.suffix == ".png":
+        require("matplotlib.figure", extra="plot")
+    return check_file(path)
 
 
 def write_molecules(molecules: Sequence[Mol], path: str | os.PathLike[str]) -> Path:
@@ -111,6 +122,13 @@ def write_molecules(molecules: Sequence[Mol], path: str | os.PathLike[str]) -> P
     Raises:
         ValueError: If the ending is unknown.
         OSError: If the file cannot be written.
+
+    Example:
+        >>> from pyg_topn.metrics import read_smiles
+        >>> folder = getfixture("tmp_path")
+        >>> molecules = [read_smiles("CCO"), read_smiles("C.C")]
+        >>> write_molecules(molecules, folder / "molecules.smi").read_text().split()
+        ['CCO', 'C.C']
     """
     path = check_output(path)
     if path.suffix == ".png":
@@ -220,10 +238,10 @@ def plot_against(
     Raises:
         ValueError: If there is no reference.
     """
-    if isinstance(molecules, (str, os.PathLike)):
-        molecules = [smiles for _, smiles in read_smiles_file(molecules)]
     if reference == "none":
         raise ValueError("Expected a reference to draw histograms against (got 'none')")
+    if isinstance(molecules, (str, os.PathLike)):
+        molecules = [smiles for _, smiles in read_smiles_file(molecules)]
     known = (
         qm9_smiles("test")
         if reference == "qm9"

@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from pyg_topn.models import GraphVAE, build_graph_vae
 from pyg_topn.molecule import MoleculeVocabulary
+from pyg_topn.utils._paths import check_folder
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+WEIGHTS, CONFIG, FORMAT = "model.safetensors", "config.json", 1
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
 def save(
@@ -40,6 +42,7 @@ def save(
 
     Raises:
         OSError: If the folder cannot be written.
+        TypeError: If :obj:`arguments` or :obj:`card` hold more than plain JSON types.
 
     Example:
         >>> import tempfile
@@ -49,26 +52,44 @@ def save(
         ...     load(folder).sample(2).num_graphs
         2
     """
-    folder = Path(folder)
-    new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    folder = check_folder(folder)
     config = {
-        "format": 1,
+        "format": FORMAT,
         "model": "GraphVAE",
         "arguments": arguments,
         "vocabulary": None if vocabulary is None else vocabulary.to_dict(),
         "card": card or {},
     }
+    text = json.dumps(config, indent=2) + "\n"
     weights = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
-    save_file(weights, new / WEIGHTS)
-    (new / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    try:
+        new.mkdir(parents=True)
+        save_file(weights, new / WEIGHTS)
+        (new / CONFIG).write_text(text, encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     if folder.exists():
         folder.rename(old)
     new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _build(config: dict[str, Any]) -> GraphVAE:
+    """Make a model from its description, with weights still to be read."""
+    if config["format"] != FORMAT:
+        raise ValueError(f"format {config['format']}, this version reads {FORMAT}")
+    arguments, described = config["arguments"], config["vocabulary"]
+    model = build_graph_vae(**arguments)
+    if described is not None:
+        model.vocabulary = MoleculeVocabulary.from_dict(described)
+        num_types = len(model.vocabulary.atoms), len(model.vocabulary.bonds)
+        if num_types != (arguments["num_node_types"], len(arguments["edge_orders"])):
+            raise ValueError(f"a vocabulary of {num_types[0]} atoms and {num_types[1]} bonds")
+    return model
 
 
 def load(folder: str | os.PathLike[str]) -> GraphVAE:
@@ -90,12 +111,10 @@ def load(folder: str | os.PathLike[str]) -> GraphVAE:
         )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        model = build_graph_vae(**config["arguments"])
+        model = _build(config)
         model.load_state_dict(load_file(folder / WEIGHTS))
-        described = config["vocabulary"]
-        model.vocabulary = None if described is None else MoleculeVocabulary.from_dict(described)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (*_DAMAGE, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(
             f"Expected a saved model in '{folder}' (got damaged files: {reason}). "
             "Train or copy it again."

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,3 +35,48 @@ def _seed() -> None:
 def generator() -> torch.Generator:
     """A generator on the CPU, seeded."""
     return torch.Generator().manual_seed(0)
+
+
+def shrink_training(put: Callable[[Any, str, Any], None], root: Path) -> None:
+    """Make training small: 320 molecules of QM9, 10 batches an epoch, a narrow model."""
+    from pyg_topn import recipe, training
+    from pyg_topn.datasets import SmilesDataset, qm9_smiles
+    from pyg_topn.molecule import MoleculeVocabulary
+
+    def few(_: Any, split: str) -> SmilesDataset:
+        smiles = qm9_smiles("train")[1000 : 1320 if split == "train" else 1064]
+        vocabulary = MoleculeVocabulary.qm9()
+        return SmilesDataset(root / split, smiles, vocabulary, processes=1, log=False)
+
+    width = {"latent_channels": 8, "hidden_channels": 16, "pair_channels": 8}
+    narrow = {**width, "creation_channels": 16, "num_layers": 1, "encoder_layers": 1, "heads": 2}
+    recipes = {
+        name: replace(chosen, model={**chosen.model, **narrow}, batch_size=32)
+        for name, chosen in recipe.RECIPES.items()
+    }
+    put(training, "HeavyAtomQM9", few)
+    put(recipe, "RECIPES", recipes)
+
+
+@pytest.fixture(scope="session")
+def small_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the few molecules of a small training."""
+    return tmp_path_factory.mktemp("few")
+
+
+@pytest.fixture
+def small_training(monkeypatch: pytest.MonkeyPatch, small_root: Path) -> None:
+    """Training is small during the test."""
+    shrink_training(monkeypatch.setattr, small_root)
+
+
+@pytest.fixture(scope="session")
+def trained(small_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a finished small training of two epochs. Not to be changed."""
+    from pyg_topn.training import train_qm9
+
+    out = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        shrink_training(patch.setattr, small_root)
+        train_qm9(out, epochs=2, progress_bar=False, num_samples=32, root=small_root / "root")
+    return out

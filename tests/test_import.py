@@ -33,6 +33,8 @@ EXTRAS = (
 # The modules that exist to join an extra with the rest, and what runs in worker processes only.
 NEED_EXTRAS = (
     "pyg_topn.__main__",
+    "pyg_topn._graph_vae_module",
+    "pyg_topn._trainer",
     "pyg_topn.cli",
     "pyg_topn.datasets._smiles_worker",
     "pyg_topn.training",

@@ -32,8 +32,8 @@ class ResidentLoader:
 
     Raises:
         TypeError: If the data set is not an :class:`InMemoryDataset` of homogeneous graphs.
-        ValueError: If it has a transform or is empty, :obj:`batch_size` is below 1, or nothing tells
-            how many nodes a graph has.
+        ValueError: If it has a transform or is empty, :obj:`batch_size` is below 1, or nothing
+            tells how many nodes a graph has.
 
     Example:
         >>> from torch_geometric.datasets import FakeDataset

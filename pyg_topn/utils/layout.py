@@ -14,7 +14,7 @@ from torch_geometric.utils import cumsum
 from pyg_topn.utils.ragged import batch_vector, num_pairs, pair_index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     r"""The layout of a ragged batch: which rows belong to which graph.
 

@@ -43,4 +43,7 @@ def is_installed(module: str) -> bool:
         >>> is_installed("math"), is_installed("no_such_module")
         (True, False)
     """
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # The package of a submodule is missing.
+        return False

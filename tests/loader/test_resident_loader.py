@@ -66,7 +66,9 @@ def assert_same_batch(ours: Batch, theirs: Batch) -> None:
         assert mine.keys() == other.keys()
         assert mine.num_nodes == other.num_nodes
         for key, value in other.to_dict().items():
-            same = torch.equal(mine[key], value) if isinstance(value, Tensor) else mine[key] == value
+            same = (
+                torch.equal(mine[key], value) if isinstance(value, Tensor) else mine[key] == value
+            )
             assert same, key
 
 
@@ -139,6 +141,21 @@ def test_shuffling_is_seeded_and_goes_on() -> None:
     assert labels(ResidentLoader(dataset, 8, shuffle=True, seed=4)) != first
 
 
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_goes_on_in_the_middle_of_an_epoch(stop: int) -> None:
+    dataset = Stored([Data(x=torch.ones(1, 1), label=i) for i in range(10)])
+    whole = ResidentLoader(dataset, batch_size=2, shuffle=True)
+    expected = labels(whole) + labels(whole)
+    killed = ResidentLoader(dataset, batch_size=2, shuffle=True)
+    batches = iter(killed)
+    seen = [label for _ in range(stop) for label in next(batches).label.tolist()]
+    resumed = ResidentLoader(dataset, batch_size=2, shuffle=True)
+    resumed.load_state_dict(killed.state_dict())
+    while len(seen) < len(expected):
+        seen += torch.cat([b.label for b in resumed] or [torch.empty(0).long()]).tolist()
+    assert seen == expected
+
+
 def test_repr() -> None:
     assert repr(ResidentLoader(mixed(), 2)) == (
         "ResidentLoader(5 graphs, batch_size=2, shuffle=False)"
@@ -163,5 +180,5 @@ def test_unfit_data_sets(dataset: Any, error: type[Exception], match: str) -> No
 
 
 def test_unfit_batch_size() -> None:
-    with pytest.raises(ValueError, match="'batch_size' to be at least 1 .got 0"):
+    with pytest.raises(ValueError, match=r"'batch_size' to be at least 1 .got 0"):
         ResidentLoader(mixed(), batch_size=0)

@@ -30,9 +30,7 @@ def test_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
         require("rdkit", extra="chem")
 
 
-def test_present_with_a_missing_dependency(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_present_with_a_missing_dependency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needs_more.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):

@@ -22,6 +22,7 @@ def matcher_resolver(query: Matcher | str) -> Matcher:
 
     Raises:
         ValueError: If there is no such matcher.
+        TypeError: If it is neither a matcher nor a string.
 
     Example:
         >>> matcher_resolver("canonical")
@@ -29,6 +30,8 @@ def matcher_resolver(query: Matcher | str) -> Matcher:
     """
     if isinstance(query, Matcher):
         return query
+    if not isinstance(query, str):
+        raise TypeError(f"Expected a matcher or its name (got {type(query).__name__})")
     if query not in MATCHERS:
         raise ValueError(f"Expected a matcher among {', '.join(MATCHERS)} (got '{query}')")
     return MATCHERS[query]()

@@ -57,4 +57,5 @@ class FirstNCreation(Creation):
         """See :meth:`Creation.create`."""
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
         # The product is taken over the reference set, once, not over the N points.
-        return self.reference_lin(self.reference)[local] + self.latent_lin(z)[batch]
+        points = self.reference_lin(self.reference)  # [n_max, C]
+        return points.index_select(0, local) + self.latent_lin(z).index_select(0, batch)

@@ -61,4 +61,4 @@ class IIDCreation(Creation):
             device=z.device,
             dtype=z.dtype,
         )
-        return self.noise_lin(noise) + self.latent_lin(z)[batch]
+        return self.noise_lin(noise) + self.latent_lin(z).index_select(0, batch)

@@ -49,4 +49,5 @@ class MLPCreation(Creation):
         """See :meth:`Creation.create`."""
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
         rows = self.mlp(z).unflatten(1, (-1, self.out_channels))  # [B, n_max, C]
-        return rows[batch, local]  # [N, C]
+        row = batch * rows.size(1) + local
+        return torch.as_tensor(rows.flatten(0, 1).index_select(0, row))  # [N, C]

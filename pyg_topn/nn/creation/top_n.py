@@ -137,10 +137,15 @@ class TopNCreation(Creation):
         slots, selected = self.select(cosines, ptr.diff())
         weights = cosines.masked_fill(~selected, -math.inf).softmax(dim=1)  # [B, n_0]
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
-        point = slots[batch, local]  # [N], s
-        weight = weights[batch, point].unsqueeze(-1)  # [N, 1]
-        x = self.representations[point] * self.cosine_scale(weight) + self.cosine_shift(weight)
-        return x * self.latent_scale(z)[batch] + self.latent_shift(z)[batch]
+        first = batch * self.num_reference_points
+        # index_select, since the gradient of x[index] on the CPU takes several times as long.
+        point = slots.flatten().index_select(0, first + local)  # [N], s
+        weight = weights.flatten().index_select(0, first + point).unsqueeze(-1)  # [N, 1]
+        x = self.representations.index_select(0, point)  # [N, C]
+        x = torch.addcmul(self.cosine_shift(weight), x, self.cosine_scale(weight))
+        film = torch.cat([self.latent_scale(z), self.latent_shift(z)], dim=1)  # [B, 2C]
+        scale, shift = film.index_select(0, batch).chunk(2, dim=1)
+        return torch.addcmul(shift, x, scale)
 
     def __repr__(self) -> str:
         return (

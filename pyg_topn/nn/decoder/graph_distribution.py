@@ -14,7 +14,7 @@ from pyg_topn.utils.pairs import node_sum
 from pyg_topn.utils.ragged import build_batch, undirected
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GraphDistribution:
     r"""A distribution over a batch of graphs, given their sizes: a categorical one for the type of
     every node, and one for the type of the edge of every unordered pair, "no edge" included.
@@ -118,7 +118,7 @@ class GraphDistribution:
         edge_index, attrs = undirected(
             self.pair_index[:, edge], node_type.numel(), {"type": pair_type[edge] - 1}
         )
-        dtype = self.node_logits.dtype
+        dtype = torch.promote_types(self.node_logits.dtype, torch.float32)  # not bfloat16
         return build_batch(
             self.layout.num_nodes,
             {"x": F.one_hot(node_type, self.node_logits.size(1)).to(dtype)},

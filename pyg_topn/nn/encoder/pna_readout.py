@@ -12,8 +12,8 @@ from pyg_topn.utils.layout import Layout
 
 class PNAReadout(nn.Module):
     r"""The global pooling of `Corso et al., 2020 <https://arxiv.org/abs/2004.05718>`_ as used by
-    the `Top-n paper <https://arxiv.org/abs/2110.02096>`_ (D.2, D.3): sum, mean, maximum and standard
-    deviation of every channel, followed by a linear layer.
+    the `Top-n paper <https://arxiv.org/abs/2110.02096>`_ (D.2, D.3): sum, mean, maximum and
+    standard deviation of every channel, followed by a linear layer.
 
     Args:
         in_channels: The size of a node representation.

@@ -65,11 +65,11 @@ class SetTransformer(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew; at first the latent vector shifts and scales nothing much."""
+        """Draw the parameters anew."""
         for module in (*self.qkv, *self.out, *self.mlps, *self.norms):
             module.reset_parameters()
         if self.film is not None:
-            nn.init.normal_(self.film.weight, std=0.1 * self.film.in_features**-0.5)
+            nn.init.normal_(self.film.weight, std=self.film.in_features**-0.5)
             nn.init.zeros_(self.film.bias)
 
     def forward(self, x: Tensor, layout: Layout, z: Tensor | None = None) -> Tensor:

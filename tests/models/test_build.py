@@ -1,0 +1,83 @@
+"""A graph VAE from plain numbers and names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from pyg_topn.models import build_graph_vae
+from pyg_topn.nn.creation import SizeDistribution, SizePredictor, TopNCreation
+from pyg_topn.resolver import CREATIONS
+
+HISTOGRAM = [0, 0, 1, 0, 3]
+
+
+def build(**kwargs: Any) -> Any:
+    small = {"latent_channels": 8, "hidden_channels": 16, "creation_channels": 16, "num_layers": 1}
+    return build_graph_vae(5, (1.0, 2.0), HISTOGRAM, **{**small, "heads": 2, **kwargs})
+
+
+@pytest.mark.parametrize("creation", CREATIONS)
+@pytest.mark.parametrize("readout", ["canonical", "pna"])
+@pytest.mark.parametrize("options", [{}, {"plus": True}, {"num_rounds": 0}])
+def test_every_choice_samples_graphs_of_the_given_types_and_sizes(
+    creation: str, readout: str, options: dict[str, Any]
+) -> None:
+    model = build(creation=creation, readout=readout, **options)
+    batch = model.sample(50, generator=torch.Generator().manual_seed(0))
+    assert batch.x.size(1) == 5
+    assert batch.edge_attr.size(1) == 2
+    assert set(batch.ptr.diff().tolist()) == {2, 4}
+
+
+def test_a_sample_can_be_encoded_and_decoded_again() -> None:
+    model = build(readout="pna")
+    output = model(model.sample(6))
+    assert output.posterior.mean.shape == (6, 8)
+    output.posterior.mean.sum().backward()
+    assert all(p.grad is not None for p in model.encoder.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(
+    ("histogram", "points", "expected"), [([0] * 9 + [1], None, 12), ([0, 1], None, 2), ([0, 1], 7, 7)]
+)
+def test_the_reference_set_is_a_third_larger_than_the_largest_graph(
+    histogram: list[int], points: int | None, expected: int
+) -> None:
+    layer = build_graph_vae(4, (1,), histogram, num_reference_points=points).decoder.creation
+    assert isinstance(layer, TopNCreation)
+    assert layer.num_reference_points == expected
+
+
+def test_sizes_are_drawn_or_predicted() -> None:
+    drawn, predicted = build().sizes, build(predict_size=True).sizes
+    assert isinstance(drawn, SizeDistribution)
+    assert isinstance(predicted, SizePredictor)
+    assert drawn.max_num_nodes == predicted.max_num_nodes == 4
+    torch.testing.assert_close(
+        drawn.histogram / drawn.histogram.sum(),
+        torch.tensor([0, 0, 0.25, 0, 0.75], dtype=drawn.histogram.dtype),
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"creation": "big_bang"},
+        {"readout": "vote"},
+        {"num_reference_points": 3},
+        {"heads": 3},
+        {"num_layers": -1},
+        {"latent_channels": 0},
+    ],
+)
+def test_what_does_not_fit_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Expected .*got "):
+        build(**options)
+
+
+def test_a_histogram_needs_a_size() -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        build_graph_vae(4, (1,), [0, 0])

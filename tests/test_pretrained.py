@@ -1,0 +1,182 @@
+"""Saved models: the same model comes back, and damage is told rather than run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import pyg_topn
+from pyg_topn.models import build_graph_vae
+from pyg_topn.molecule import MoleculeVocabulary
+from pyg_topn.pretrained import load, save
+from pyg_topn.resolver import CREATIONS
+
+QM9 = MoleculeVocabulary.qm9()
+
+
+def arguments(**kwargs: Any) -> dict[str, Any]:
+    return {
+        "num_node_types": 4,
+        "edge_orders": [1, 2, 3],
+        "size_histogram": [0, 1, 2, 3],
+        "latent_channels": 8,
+        "hidden_channels": 16,
+        "creation_channels": 16,
+        "num_layers": 1,
+        "heads": 2,
+        **kwargs,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A saved model."""
+    return save(build_graph_vae(**arguments()), tmp_path / "model", arguments(), QM9)
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("predict_size", [False, True])
+@pytest.mark.parametrize("creation", CREATIONS)
+def test_the_same_model_comes_back(creation: str, predict_size: bool, tmp_path: Path) -> None:
+    given = arguments(creation=creation, predict_size=predict_size)
+    model = build_graph_vae(**given).eval()
+    back = load(save(model, tmp_path / "model", given, QM9, {"seed": 0}))
+    assert not back.training
+    assert back.vocabulary == QM9
+    samples = [
+        each.sample(20, generator=torch.Generator().manual_seed(1), temperature=1.0)
+        for each in (model, back)
+    ]
+    for key in ("x", "edge_index", "edge_attr", "batch"):
+        assert torch.equal(samples[0][key], samples[1][key])
+    assert samples[0].num_nodes > 20
+
+
+def test_a_model_without_a_vocabulary_comes_back_without(tmp_path: Path) -> None:
+    save(build_graph_vae(**arguments()), tmp_path / "a" / "b" / "model", arguments())
+    assert load(tmp_path / "a" / "b" / "model").vocabulary is None
+    assert tree(tmp_path / "a" / "b") == ["model", "model/config.json", "model/model.safetensors"]
+
+
+def test_the_package_exports_both(folder: Path) -> None:
+    assert pyg_topn.load is load
+    assert pyg_topn.save is save
+
+
+def test_a_save_takes_the_place_of_the_one_before(folder: Path) -> None:
+    (folder / "stale").write_text("")
+    model = build_graph_vae(**arguments(creation="mlp"))
+    save(model, folder, arguments(creation="mlp"))
+    assert tree(folder.parent) == ["model", "model/config.json", "model/model.safetensors"]
+    loaded = load(folder).state_dict()
+    assert all(torch.equal(value, loaded[key]) for key, value in model.state_dict().items())
+
+
+def test_a_save_that_fails_leaves_the_one_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: (folder.parent / name) for name in tree(folder.parent)}
+    content = (folder / "model.safetensors").read_bytes()
+    model = build_graph_vae(**arguments())
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        save(model, folder, arguments(), card={"path": Path()})
+
+    def fail(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("pyg_topn.pretrained.save_file", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save(model, folder, arguments())
+    assert tree(folder.parent) == list(before)
+    assert (folder / "model.safetensors").read_bytes() == content
+
+
+def test_a_place_below_or_on_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for place in (tmp_path / "file", tmp_path / "file" / "model"):
+        with pytest.raises(OSError, match="Expected a folder to write to"):
+            save(build_graph_vae(**arguments()), place, arguments())
+    assert tree(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def damage(folder: Path, kind: str) -> None:
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    if kind == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif kind == "no weights":
+        weights.unlink()
+    elif kind == "no safetensors":
+        weights.write_bytes(b"\x80\x04 a pickle, say")
+    elif kind == "missing tensor":
+        tensors = load_file(weights)
+        tensors.pop(next(iter(tensors)))
+        save_file(tensors, weights)
+    elif kind == "broken json":
+        config.write_text(config.read_text()[:-10])
+    elif kind == "not text":
+        config.write_bytes(b"\xff\xfe\xfa")
+    elif kind == "a list":
+        config.write_text("[]")
+    elif kind == "missing key":
+        config.write_text('{"format": 1, "arguments": {}}')
+    elif kind == "unknown argument":
+        change_config(folder, arguments=arguments(__class__="os.system"))
+    elif kind == "unknown creation":
+        change_config(folder, arguments=arguments(creation="big_bang"))
+    elif kind == "other widths":
+        change_config(folder, arguments=arguments(hidden_channels=32))
+    elif kind == "other vocabulary":
+        change_config(folder, vocabulary=MoleculeVocabulary(("C", "N", "O")).to_dict())
+    elif kind == "no vocabulary":
+        change_config(folder, vocabulary=["C"])
+    elif kind == "other format":
+        change_config(folder, format=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("truncated", ".*"),
+        ("no weights", ".*"),
+        ("no safetensors", ".*"),
+        ("missing tensor", ".*"),
+        ("broken json", ".*"),
+        ("not text", ".*decode.*"),
+        ("a list", ".*"),
+        ("missing key", "'vocabulary'"),
+        ("unknown argument", ".*__class__.*"),
+        ("unknown creation", ".*big_bang.*"),
+        ("other widths", ".*"),
+        ("other vocabulary", "a vocabulary of 3 atoms and 3 bonds"),
+        ("no vocabulary", ".*"),
+        ("other format", "format 2, this version reads 1"),
+    ],
+)
+def test_damage_is_one_line_that_says_what_to_do(folder: Path, kind: str, reason: str) -> None:
+    damage(folder, kind)
+    pattern = rf"^Expected a saved model in '.*' \(got damaged files: {reason}\)\. Train or copy"
+    with pytest.raises(ValueError, match=pattern) as info:
+        load(folder)
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("name", ["nothing", "file", "empty"])
+def test_no_model_is_said_to_be_none(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"Expected a folder with a saved model .* no config\.json"):
+        load(tmp_path / name)

@@ -1,0 +1,65 @@
+"""Recipes: what belongs together comes together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pyg_topn.losses import GraphVAELoss
+from pyg_topn.losses.matching import MATCHERS, matcher_resolver
+from pyg_topn.models import build_graph_vae
+from pyg_topn.recipe import RECIPES, Recipe, recipe
+from pyg_topn.resolver import CREATIONS
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("creation", CREATIONS)
+@pytest.mark.parametrize("matcher", [None, *MATCHERS])
+def test_every_recipe_makes_a_model_and_a_loss(
+    name: str, creation: str, matcher: str | None
+) -> None:
+    chosen = recipe(name, creation, matcher)
+    assert chosen.model["creation"] == creation
+    assert chosen.matcher == (matcher or RECIPES[name].matcher)
+    vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **chosen.model)
+    assert vae.sample(2).num_graphs == 2
+    GraphVAELoss(matcher_resolver(chosen.matcher), (1, 2, 3), chosen.weights)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_readout_goes_with_the_matcher(name: str) -> None:
+    assert recipe(name, matcher="canonical").model["readout"] == "canonical"
+    assert recipe(name, matcher="atom_score").model["readout"] == "pna"
+    assert recipe(name, matcher="none").model["readout"] == "pna"
+
+
+def test_the_paper_is_as_printed() -> None:
+    paper = recipe("paper")
+    assert (paper.matcher, paper.learning_rate, paper.ema_decay) == ("atom_score", 2e-3, 0.0)
+    assert paper.model == {"creation": "top_n", "readout": "pna", "num_rounds": 0}
+    assert paper.weights == paper.regularizer == {}
+
+
+def test_the_default_learns_a_canonical_order() -> None:
+    default = recipe()
+    assert (default.matcher, default.model["readout"]) == ("canonical", "canonical")
+    assert default.weights["kl"] == 0.35
+    assert default.ema_decay > 0
+
+
+def test_recipes_do_not_change() -> None:
+    before = {name: dataclasses.asdict(chosen) for name, chosen in RECIPES.items()}
+    recipe("paper", "mlp", "canonical").model["creation"] = "iid"
+    assert {name: dataclasses.asdict(chosen) for name, chosen in RECIPES.items()} == before
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().matcher = "none"  # type: ignore[misc]
+
+
+def test_unknown_names_are_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"a recipe among default, paper \(got 'soup'\)"):
+        recipe("soup")
+    with pytest.raises(ValueError, match=r"among top_n, first_n, mlp, iid \(got 'big_bang'\)"):
+        recipe(creation="big_bang")
+    with pytest.raises(ValueError, match=r"among atom_score, canonical, none \(got 'tinder'\)"):
+        recipe(matcher="tinder")

@@ -1,0 +1,338 @@
+"""Training: what it writes, that it goes on after a kill, and that it refuses early."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytest.importorskip("lightning")
+pytest.importorskip("rdkit")
+pytest.importorskip("matplotlib")
+
+from pyg_topn import _trainer, training
+from pyg_topn.loader import ResidentLoader
+from pyg_topn.models import build_graph_vae
+from pyg_topn.pretrained import load
+from pyg_topn.recipe import recipe
+from pyg_topn.training import GraphVAEModule, train_qm9
+
+BATCHES = 10  # In an epoch of a small training.
+
+
+def run(out: Path, **kwargs: Any) -> Path:
+    options = {"progress_bar": False, "num_samples": 16, "root": out.parent / "root", **kwargs}
+    return train_qm9(out, **options)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "logs" / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def losses(out: Path) -> list[float]:
+    return [float(row["train/loss"]) for row in rows(out) if row["train/loss"]]
+
+
+def checkpoint(out: Path, name: str = "last") -> dict[str, Any]:
+    path = out / "checkpoints" / f"{name}.ckpt"
+    loaded: dict[str, Any] = torch.load(path, weights_only=True)
+    return loaded
+
+
+def elapsed(loaded: dict[str, Any]) -> float:
+    return float(loaded["callbacks"]["Timer"]["time_elapsed"]["train"])
+
+
+def position(loaded: Any) -> dict[str, int]:
+    """Where the loader stood, from wherever Lightning put it."""
+    if isinstance(loaded, dict) and set(loaded) == {"epoch", "position"}:
+        return loaded
+    children = loaded.values() if isinstance(loaded, dict) else loaded
+    found = [position(child) for child in children if isinstance(child, (dict, list))]
+    return next((state for state in found if state), {})
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_run_writes_model_checkpoints_logs_and_curves(trained: Path) -> None:
+    model = load(trained / "model")
+    assert model.sample(3).num_graphs == 3
+    assert model.vocabulary is not None
+    assert model.vocabulary.atoms == ("C", "N", "O", "F")
+    assert tree(trained / "checkpoints") == ["best.ckpt", "last.ckpt"]
+    assert (trained / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((trained / "logs" / "tensorboard").glob("events*"))
+    assert checkpoint(trained)["global_step"] == 2 * BATCHES
+    validations = [row for row in rows(trained) if row["val/connected_vu"]]
+    assert [int(row["step"]) for row in validations] == [BATCHES - 1, 2 * BATCHES - 1]
+    assert [path for path in tree(trained) if ".new" in path or ".old" in path] == []
+
+
+def test_the_model_holds_the_averaged_weights_of_the_best_checkpoint(trained: Path) -> None:
+    best = checkpoint(trained, "best")
+    saved = load_file(trained / "model" / "model.safetensors")
+    assert saved.keys() == {k[6:] for k in best["state_dict"] if k.startswith("model.")}
+    assert all(torch.equal(saved[key], best["state_dict"][f"model.{key}"]) for key in saved)
+    current = best["current_model_state"]
+    assert any(not torch.equal(saved[key], current[f"model.{key}"]) for key in saved)
+    card = json.loads((trained / "model" / "config.json").read_text())["card"]
+    assert (card["step"], card["epoch"]) == (best["global_step"], best["epoch"])
+    assert (card["recipe"], card["creation"], card["seed"]) == ("default", "top_n", 0)
+
+
+def test_the_average_is_exact() -> None:
+    average, current = [torch.tensor([1.0]), torch.tensor([[2.0, 4.0]])], [torch.zeros(1)]
+    current.append(torch.tensor([[4.0, 0.0]]))
+    _trainer._Average(0.998)(average, current, torch.tensor(0))
+    torch.testing.assert_close(average[0], torch.tensor([0.1]))  # decay 1 / 10
+    torch.testing.assert_close(average[1], torch.tensor([[3.8, 0.4]]))
+    _trainer._Average(0.9)(average, current, torch.tensor(10**6))
+    torch.testing.assert_close(average[0], torch.tensor([0.09]))  # decay 0.9, the highest
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_seed_determines_the_run(tmp_path: Path) -> None:
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        torch.manual_seed(len(name))
+        run(tmp_path / name, epochs=2, seed=seed)
+    assert losses(tmp_path / "one")
+    assert losses(tmp_path / "one") == losses(tmp_path / "same")
+    assert losses(tmp_path / "one") != losses(tmp_path / "other")
+
+
+@pytest.mark.usefixtures("small_training")
+def test_the_recipe_of_the_paper_trains_without_averages(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", epochs=1, recipe_name="paper", creation="first_n")
+    assert "current_model_state" not in checkpoint(tmp_path / "run")
+    assert json.loads((folder / "config.json").read_text())["arguments"]["readout"] == "pna"
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_finished_run_that_is_resumed_writes_the_model_again(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    folder = run(out, minutes=0.02)
+    before = (folder / "model.safetensors").read_bytes()
+    step, logged = checkpoint(out)["global_step"], rows(out)
+    (folder / "model.safetensors").unlink()
+    assert run(out, minutes=0.02, resume=True) == folder
+    assert (folder / "model.safetensors").read_bytes() == before
+    assert checkpoint(out)["global_step"] == step
+    assert rows(out) == logged
+    run(out, epochs=step // BATCHES + 2, resume=True)  # The budget may grow, and change its kind.
+    assert checkpoint(out)["global_step"] == (step // BATCHES + 2) * BATCHES
+    assert rows(out)[: len(logged)] == logged
+
+
+SCRIPT = """
+import runpy, sys
+from pathlib import Path
+from pyg_topn import _trainer
+from pyg_topn.training import train_qm9
+runpy.run_path(sys.argv[1])["shrink_training"](setattr, Path(sys.argv[2]))
+_trainer.INTERVAL = 0.5
+train_qm9(sys.argv[3], minutes=10, num_samples=16, progress_bar=False, root=sys.argv[4])
+"""
+
+
+def kill_after_a_checkpoint(out: Path, small_root: Path, how: signal.Signals) -> tuple[int, str]:
+    """Start a run in a process of its own and kill it once it has written a checkpoint."""
+    conftest = Path(__file__).with_name("conftest.py")
+    words = [conftest, small_root, out, out.parent / "root"]
+    command = [sys.executable, "-c", SCRIPT, *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **pipes)
+    try:
+        deadline = time.monotonic() + 60
+        while not (out / "checkpoints" / "last.ckpt").is_file():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    return process.returncode, errors
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_killed_run_goes_on_where_its_checkpoint_left_it(
+    tmp_path: Path, small_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    code, _ = kill_after_a_checkpoint(out, small_root, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert not (out / "model").exists()
+    killed = checkpoint(out)
+    assert killed["global_step"] > 0
+    stood = position(killed["loops"])
+    assert stood["epoch"] * BATCHES + stood["position"] == killed["global_step"]
+    logged = [row for row in rows(out) if int(row["step"]) < killed["global_step"]]
+
+    restored: list[dict[str, int]] = []
+    original = ResidentLoader.load_state_dict
+    monkeypatch.setattr(
+        ResidentLoader,
+        "load_state_dict",
+        lambda self, state: (restored.append(state), original(self, state))[1],
+    )
+    minutes = (elapsed(killed) + 2) / 60
+    started = time.monotonic()
+    model = run(out, minutes=minutes, resume=True)
+    assert time.monotonic() - started < elapsed(killed) + 20
+    finished = checkpoint(out)
+    assert stood in restored
+    assert finished["global_step"] > killed["global_step"]
+    assert 60 * minutes <= elapsed(finished) < 60 * minutes + 10
+    place = position(finished["loops"])
+    assert place["epoch"] * BATCHES + place["position"] == finished["global_step"]
+    assert rows(out)[: len(logged)] == logged
+    assert load(model).sample(2).num_graphs == 2
+
+
+def test_an_interrupt_is_one_and_leaves_the_checkpoints(tmp_path: Path, small_root: Path) -> None:
+    out = tmp_path / "run"
+    code, errors = kill_after_a_checkpoint(out, small_root, signal.SIGINT)
+    assert code != 0
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert checkpoint(out)["global_step"] > 0
+    assert not (out / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"minutes": 0.0}, "positive budget .* \\(got 0.0\\)"),
+        ({"minutes": float("nan")}, "positive budget .* \\(got nan\\)"),
+        ({"epochs": -1}, "positive budget .* \\(got -1\\)"),
+        ({"minutes": 1.0, "epochs": 1}, "not both \\(got 1.0 and 1\\)"),
+        ({"seed": -1}, "'seed' to be between 0 and 2\\^32 - 1 \\(got -1\\)"),
+        ({"patience": 0}, "'patience' to be at least 1 \\(got 0\\)"),
+        ({"num_samples": 0}, "'num_samples' to be at least 1 \\(got 0\\)"),
+        ({"recipe_name": "soup"}, "a recipe among default, paper \\(got 'soup'\\)"),
+        ({"creation": "big_bang"}, "a creation layer among .* \\(got 'big_bang'\\)"),
+        ({"matcher": "tinder"}, "a matcher among .* \\(got 'tinder'\\)"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path / "run", **options)
+    assert tree(tmp_path) == []
+
+
+@pytest.mark.parametrize("option", ["out", "root"])
+def test_a_place_below_a_file_is_refused_before_anything_is_written(
+    option: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    places = {"out": tmp_path / "run", "root": tmp_path / "data", option: tmp_path / "file" / "a"}
+    with pytest.raises(OSError, match=r"Expected a folder to write to \(got '.*' is a file\)"):
+        run(epochs=1, **places)
+    assert tree(tmp_path) == ["file"]
+
+
+@pytest.mark.usefixtures("small_training")
+def test_another_run_in_the_same_folder_is_refused(trained: Path) -> None:
+    before = tree(trained.parent)
+    with pytest.raises(ValueError, match="without a run .* Resume it, or choose another folder"):
+        run(trained, epochs=2)
+    with pytest.raises(ValueError, match="Expected the arguments of the run in .*'seed': 0"):
+        run(trained, epochs=2, seed=1, resume=True)
+    assert tree(trained.parent) == before
+
+
+def fake_run(out: Path, content: bytes) -> None:
+    (out / "checkpoints").mkdir(parents=True)
+    arguments = {"recipe": "default", "creation": "top_n", "matcher": None, "seed": 0}
+    (out / "arguments.json").write_text(json.dumps(arguments))
+    (out / "checkpoints" / "last.ckpt").write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "truncated", "pickle", "entries"])
+def test_a_damaged_checkpoint_is_refused(kind: str, tmp_path: Path, trained: Path) -> None:
+    whole = (trained / "checkpoints" / "last.ckpt").read_bytes()
+    contents = {"empty": b"", "text": b"no checkpoint", "truncated": whole[: len(whole) // 2]}
+    if kind in ("pickle", "entries"):
+        torch.save({"a": Path("a")} if kind == "pickle" else {"a": 1}, tmp_path / "other")
+        contents[kind] = (tmp_path / "other").read_bytes()
+    fake_run(tmp_path / "run", contents[kind])
+    before = tree(tmp_path)
+    with pytest.raises(ValueError, match=r"damaged file: .*\)\. Delete it to start again"):
+        run(tmp_path / "run", epochs=1, resume=True)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}, "global_step": 1, "epoch": 0}, tmp_path / "other")
+    fake_run(tmp_path / "run", (tmp_path / "other").read_bytes())
+    with pytest.raises(ValueError, match="Expected a checkpoint of this model .* of another"):
+        run(tmp_path / "run", epochs=1, resume=True)
+
+
+def test_damaged_arguments_are_refused(tmp_path: Path) -> None:
+    fake_run(tmp_path / "run", b"")
+    (tmp_path / "run" / "arguments.json").write_text("{")
+    with pytest.raises(ValueError, match="Expected the arguments of a run .* damaged file"):
+        run(tmp_path / "run", epochs=1, resume=True)
+
+
+@pytest.mark.usefixtures("small_training")
+def test_resume_starts_a_run_where_there_is_none(tmp_path: Path) -> None:
+    run(tmp_path / "run", epochs=1, resume=True)
+    assert checkpoint(tmp_path / "run")["global_step"] == BATCHES
+
+
+@pytest.mark.parametrize(("module", "extra"), [("rdkit.Chem", "chem"), ("matplotlib", "plot")])
+def test_a_missing_extra_is_named_before_anything_is_written(
+    module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
+    with pytest.raises(ImportError, match=rf"pyg-topn\[{extra}\]"):
+        run(tmp_path / "run", epochs=1)
+    assert tree(tmp_path) == []
+
+
+def test_a_module_needs_a_vocabulary() -> None:
+    vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2])
+    with pytest.raises(ValueError, match="Expected a model with a vocabulary"):
+        GraphVAEModule(vae, recipe(), lambda trainer: 0.0)
+
+
+@pytest.mark.usefixtures("small_training")
+@pytest.mark.parametrize("rich", [True, False])
+def test_the_progress_bar_shows_little_and_lightning_is_quiet(
+    rich: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        _trainer, "is_installed", lambda name: rich if name == "rich" else name != "tensorboard"
+    )
+    monkeypatch.setenv("COLUMNS", "80")
+    run(tmp_path / "run", minutes=0.01, progress_bar=True)
+    output = "".join(capfd.readouterr())
+    for noise in ("litlogger", "GPU", "TPU", "LeafSpec", "v_num", "-2", "val/", "Trainer"):
+        assert noise not in output
+    for shown in ("Epoch", "budget", "loss", "connected", "vu"):
+        assert shown in output
+    if rich:
+        # One line, not several: the last figure stands on the line of the first.
+        assert any("budget" in line and "vu" in line for line in output.splitlines())
+
+
+def test_the_module_of_training_is_public() -> None:
+    assert set(training.__all__) == {"MONITOR", "GraphVAEModule", "train_qm9"}
