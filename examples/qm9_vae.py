@@ -68,7 +68,7 @@ def main() -> None:
     auxiliary = dict.fromkeys(("formula", "edge_count", "edge_type_share", "valency"), 0.0)
     loss_fn = GraphVAELoss(CanonicalMatcher(), orders, {"kl": 0.0, **auxiliary})
     regularizer = PriorRegularizer(dataset.vocabulary.valences, orders)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=1.5e-3)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
 
     checkpoint = args.out / "checkpoint.pt"
     step, spent = 0, 0.0
@@ -88,9 +88,10 @@ def main() -> None:
             progress = elapsed / (60 * args.minutes)
             if progress >= 1:
                 break
-            ramp = min(1.0, 0.05 + progress / 0.1)
+            kl_weight = 0.35 * min(1.0, 0.02 + progress / 0.5)
+            penalty_weight = min(1.0, max(0.0, (progress - 0.25) / 0.5))
             optimizer.param_groups[0]["lr"] = (
-                1.5e-3 * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
+                2e-3 * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
             )
 
             output = vae(batch)
@@ -99,7 +100,7 @@ def main() -> None:
             sizes = batch.ptr.diff()[: batch.num_graphs // 4]
             penalties = regularizer(vae.decode(vae.prior(sizes.numel()), sizes))
             penalty = 0.1 * penalties["valency"] + penalties["connectivity"]
-            loss = terms["loss"] + ramp * (0.35 * terms["kl"] + penalty)
+            loss = terms["loss"] + kl_weight * terms["kl"] + penalty_weight * penalty
 
             optimizer.zero_grad()
             loss.backward()

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pyg-topn: {text or type(error).__name__}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("pyg-topn: interrupted; train --resume goes on from here", file=sys.stderr)
+        print("pyg-topn: interrupted", file=sys.stderr)
         sys.exit(130)
 
 

@@ -70,14 +70,15 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         terms = self._terms(batch)
-        ramp = min(1.0, 0.05 + self.progress(self.trainer) / self.chosen.warm_up)
+        progress = self.progress(self.trainer)
+        ramp = self.chosen.kl_ramp(progress)
         loss = terms["loss"] - (1 - ramp) * self.loss.weights.get("kl", 1.0) * terms["kl"]
         if self.chosen.regularizer:
             count = max(1, int(batch.num_graphs * self.chosen.prior_share))
             sizes = batch._slice_dict["x"].diff()[:count]
             penalties = self.regularizer(self.model.decode(self.model.prior(count), sizes))
             for name, weight in self.chosen.regularizer.items():
-                loss = loss + ramp * weight * penalties[name]
+                loss = loss + self.chosen.penalty_ramp(progress) * weight * penalties[name]
                 terms[f"prior_{name}"] = penalties[name]
         self.log_dict({f"train/{key}": value.detach() for key, value in terms.items()})
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])

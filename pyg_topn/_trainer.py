@@ -102,7 +102,7 @@ def quiet() -> Iterator[None]:
 
 def _csv_logger(out: Path, resumed: dict[str, Any] | None) -> Any:
     """A logger that keeps the rows up to the checkpoint, where Lightning's deletes them all."""
-    logger = L.loggers.CSVLogger(out, "logs", version="")
+    logger = L.loggers.CSVLogger(out, "logs", version="", flush_logs_every_n_steps=1)
     path = out / "logs" / "metrics.csv"
     if resumed is None or not path.is_file():
         return logger
@@ -151,11 +151,11 @@ class _FewMetrics:
         return {"budget": f"{100 * used:.0f}%", **shown}
 
 
-class _PlainBar(_FewMetrics, L.callbacks.TQDMProgressBar):  # type: ignore[name-defined, misc]
+class _PlainBar(_FewMetrics, L.callbacks.TQDMProgressBar):  # type: ignore[name-defined]
     pass
 
 
-class _RichBar(_FewMetrics, L.callbacks.RichProgressBar):  # type: ignore[name-defined, misc]
+class _RichBar(_FewMetrics, L.callbacks.RichProgressBar):  # type: ignore[name-defined]
     def __init__(self) -> None:
         theme = require("lightning.pytorch.callbacks.progress.rich_progress", extra="train")
         super().__init__(theme=theme.RichProgressBarTheme(metrics_format=".3g"))

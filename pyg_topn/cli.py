@@ -50,17 +50,21 @@ def train(
     """Train a graph VAE; the model is written to OUT/model."""
     from pyg_topn.training import train_qm9
 
-    folder = train_qm9(
-        out,
-        recipe_name=recipe.value,
-        creation=creation.value,
-        matcher=None if matcher is None else matcher.value,
-        minutes=minutes,
-        epochs=epochs,
-        seed=seed,
-        resume=resume,
-        root=data,
-    )
+    try:
+        folder = train_qm9(
+            out,
+            recipe_name=recipe.value,
+            creation=creation.value,
+            matcher=None if matcher is None else matcher.value,
+            minutes=minutes,
+            epochs=epochs,
+            seed=seed,
+            resume=resume,
+            root=data,
+        )
+    except KeyboardInterrupt:  # Typer would end without a word.
+        typer.echo("pyg-topn: interrupted; train --resume goes on from here", err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"The model is in {folder}, the curves in {out / 'training_curves.png'}")
 
 
@@ -84,9 +88,10 @@ def sample(
 
     check_output(out)
     vae = load(model)
+    parts = generate_molecules(vae, number, seed, batch_size, temperature)
     molecules = []
     with tqdm(total=number, unit="molecule", desc="sampling") as bar:
-        for part in generate_molecules(vae, number, seed, batch_size, temperature):
+        for part in parts:
             molecules += part
             bar.update(len(part))
     write_molecules(molecules, out)

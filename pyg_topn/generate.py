@@ -56,6 +56,7 @@ def generate_molecules(
         >>> [len(molecules) for molecules in generate_molecules(model, 5, batch_size=3)]
         [3, 2]
     """
+    require("rdkit.Chem", extra="chem")
     if model.vocabulary is None:
         raise ValueError("Expected a model with a vocabulary of atoms and bonds (got none)")
     for name, value in (("num_molecules", num_molecules), ("batch_size", batch_size)):
@@ -212,15 +213,13 @@ def _write_csv(molecules: Sequence[Mol], file: TextIO) -> None:
 def _write_sdf(molecules: Sequence[Mol], file: TextIO) -> None:
     chem = require("rdkit.Chem", extra="chem")
     depictor = require("rdkit.Chem.rdDepictor", extra="chem")
-    writer = chem.SDWriter(file)
-    with require("rdkit.rdBase", extra="chem").BlockLogs():
+    with require("rdkit.rdBase", extra="chem").BlockLogs(), chem.SDWriter(file) as writer:
         for molecule in molecules:
             molecule = chem.Mol(molecule)
             if chem.SanitizeMol(molecule, catchErrors=True):
                 continue
             depictor.Compute2DCoords(molecule)
             writer.write(molecule)
-    writer.close()
 
 
 def plot_against(

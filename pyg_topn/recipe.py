@@ -22,8 +22,10 @@ class Recipe:
         prior_share: Graphs decoded from the prior, as a share of a batch.
         learning_rate: At its highest.
         batch_size: Graphs a step.
-        warm_up: The share of the run in which the weight of the divergence and of the penalties
-            grows.
+        kl_warm_up: The share of the run in which the weight of the divergence grows: the decoder
+            learns to read the latent vector first.
+        penalty_warm_up: Between which shares of the run the weight of the penalties grows: they
+            ask for valid graphs, which is easiest for a decoder that ignores the latent vector.
         ema_decay: Of the exponential moving average of the weights; 0 for none.
 
     Example:
@@ -36,10 +38,20 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)
     regularizer: dict[str, float] = field(default_factory=dict)
     prior_share: float = 0.25
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     batch_size: int = 512
-    warm_up: float = 0.1
+    kl_warm_up: float = 0.5
+    penalty_warm_up: tuple[float, float] = (0.25, 0.75)
     ema_decay: float = 0.998
+
+    def kl_ramp(self, progress: float) -> float:
+        """Return the weight of the divergence, as a share of its last, at a share of the run."""
+        return min(1.0, 0.02 + progress / self.kl_warm_up)
+
+    def penalty_ramp(self, progress: float) -> float:
+        """Return the weight of the penalties, as a share of its last, at a share of the run."""
+        begin, end = self.penalty_warm_up
+        return min(1.0, max(0.0, (progress - begin) / (end - begin)))
 
 
 _AUXILIARY = ("formula", "edge_count", "edge_type_share", "valency")

@@ -104,7 +104,11 @@ def train_qm9(
     timer, progress = _budget(minutes, epochs)
     module = GraphVAEModule(model, chosen, progress, num_samples)
     _check_fit(module, resumed, last)
-    options = {"patience": patience, "progress_bar": progress_bar, "resumed": resumed}
+    options: dict[str, Any] = {
+        "patience": patience,
+        "progress_bar": progress_bar,
+        "resumed": resumed,
+    }
     with quiet():
         trainer = make_trainer(out, timer, epochs, ema_decay=chosen.ema_decay, **options)
         fit(trainer, module, loaders, None if resumed is None else last)
@@ -155,7 +159,8 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running code from it."""
     errors = (RuntimeError, OSError, EOFError, KeyError, ValueError, UnpicklingError, BadZipFile)
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         if not {"state_dict", "global_step", "epoch"} <= checkpoint.keys():
             raise ValueError("entries are missing")
     except (*errors, AttributeError, TypeError) as error:

@@ -63,7 +63,9 @@ def build_graph_vae(
     largest = sizes.max_num_nodes
     arguments: dict[str, int] = {}
     if creation == "top_n":
-        arguments["num_reference_points"] = num_reference_points or -(-4 * largest // 3)
+        if num_reference_points is None:
+            num_reference_points = -(-4 * largest // 3)
+        arguments["num_reference_points"] = num_reference_points
     elif creation in ("first_n", "mlp"):
         arguments["max_num_nodes"] = largest
     layer = creation_resolver(

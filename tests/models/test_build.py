@@ -41,7 +41,8 @@ def test_a_sample_can_be_encoded_and_decoded_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("histogram", "points", "expected"), [([0] * 9 + [1], None, 12), ([0, 1], None, 2), ([0, 1], 7, 7)]
+    ("histogram", "points", "expected"),
+    [([0] * 9 + [1], None, 12), ([0, 1], None, 2), ([0, 1], 7, 7)],
 )
 def test_the_reference_set_is_a_third_larger_than_the_largest_graph(
     histogram: list[int], points: int | None, expected: int
@@ -68,8 +69,8 @@ def test_sizes_are_drawn_or_predicted() -> None:
         {"creation": "big_bang"},
         {"readout": "vote"},
         {"num_reference_points": 3},
+        {"num_reference_points": 0},
         {"heads": 3},
-        {"num_layers": -1},
         {"latent_channels": 0},
     ],
 )

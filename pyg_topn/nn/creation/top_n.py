@@ -86,9 +86,15 @@ class TopNCreation(Creation):
         r"""Draw the parameters anew.
 
         The cosine weights grow with :math:`n_0`, since the softmax over :math:`n` points is of
-        order :math:`1/n` and would otherwise silence the representations.
+        order :math:`1/n` and would otherwise silence the representations. At first the angle of
+        a latent vector is nearly the same for all, so that slots keep their points long enough
+        for the layers behind to learn what to do with each.
         """
         self.angle_mlp.reset_parameters()
+        with torch.no_grad():
+            last = self.angle_mlp.lins[-1]
+            last.weight.mul_(0.1)
+            last.bias.normal_()
         nn.init.normal_(self.angles)
         nn.init.normal_(self.representations)
         nn.init.normal_(self.cosine_scale.weight, mean=self.num_reference_points, std=1.0)

@@ -1,8 +1,15 @@
 """Encoders: from batches of graphs to posteriors over latent vectors."""
 
+from pyg_topn.nn.encoder.canonical_embedding import CanonicalEmbedding
 from pyg_topn.nn.encoder.canonical_readout import CanonicalReadout
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
 from pyg_topn.nn.encoder.pna_readout import PNAReadout
 
-__all__ = ["CanonicalReadout", "DiagonalGaussian", "GraphEncoder", "PNAReadout"]
+__all__ = [
+    "CanonicalEmbedding",
+    "CanonicalReadout",
+    "DiagonalGaussian",
+    "GraphEncoder",
+    "PNAReadout",
+]

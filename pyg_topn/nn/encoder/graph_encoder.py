@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP, GINEConv
 
+from pyg_topn.nn.encoder.canonical_embedding import CanonicalEmbedding
 from pyg_topn.nn.encoder.canonical_readout import CanonicalReadout
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.pna_readout import PNAReadout
 from pyg_topn.utils.canonical import batch_canonical_index
-from pyg_topn.utils.layout import Layout
 
 
 class GraphEncoder(nn.Module):
@@ -22,8 +22,8 @@ class GraphEncoder(nn.Module):
 
     It is permutation invariant either way (condition 2 of lemma 1). With ``readout="pna"`` nodes
     are pooled, as in the paper. With ``readout="canonical"`` every node is told its position in a
-    canonical order of its graph and is read out by position: what a decoder needs whose slots are
-    aligned with that order.
+    canonical order of its graph, and those of its neighbours, and is read out by position: what a
+    decoder needs whose slots are aligned with that order.
 
     Args:
         in_channels: The number of node features.
@@ -63,14 +63,14 @@ class GraphEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.latent_channels = latent_channels
-        self.position = None
+        self.embedding = None
         self.readout: PNAReadout | CanonicalReadout
         width = 4 * hidden_channels
         if readout == "pna":
             self.readout = PNAReadout(hidden_channels, width)
         elif readout == "canonical" and max_num_nodes is not None:
             self.readout = CanonicalReadout(hidden_channels, width, max_num_nodes)
-            self.position = nn.Embedding(max_num_nodes, hidden_channels)
+            self.embedding = CanonicalEmbedding(edge_channels, hidden_channels, max_num_nodes)
         elif readout == "canonical":
             raise ValueError("Expected 'max_num_nodes' with readout='canonical' (got None)")
         else:
@@ -91,8 +91,11 @@ class GraphEncoder(nn.Module):
         """Draw the parameters anew."""
         for module in (self.node_lin, *self.convs, *self.norms, self.readout, self.mlp):
             module.reset_parameters()
-        if self.position is not None:
-            nn.init.normal_(self.position.weight)
+        if self.embedding is not None:
+            self.embedding.reset_parameters()
+        with torch.no_grad():
+            # A posterior that starts narrow lets the decoder learn to read z first.
+            self.mlp.lins[-1].bias[self.latent_channels :].fill_(-4.0)
 
     def forward(self, batch: Batch) -> DiagonalGaussian:
         r"""Return the posterior over the latent vector of every graph.
@@ -105,23 +108,11 @@ class GraphEncoder(nn.Module):
             ValueError: If a graph is larger than the canonical readout.
         """
         h: Tensor = self.node_lin(batch.x)
-        if self.position is not None:
-            batch = copy(batch)  # Computed once for positions and readout, and not left behind.
+        if self.embedding is not None:
+            batch = copy(batch)  # Computed once for embedding and readout, and not left behind.
             batch.canonical_index = batch_canonical_index(batch)
-            h = h + self._positions(batch)
+            h = h + self.embedding(batch)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = h + conv(norm(h), batch.edge_index, batch.edge_attr)
         mean, log_variance = self.mlp(torch.relu(self.readout(h, batch))).chunk(2, dim=-1)
         return DiagonalGaussian(mean, log_variance.clamp(-20, 10))
-
-    def _positions(self, batch: Batch) -> Tensor:
-        assert self.position is not None
-        layout = Layout.from_batch(batch)
-        if layout.max_num_nodes > self.position.num_embeddings:
-            raise ValueError(
-                f"Expected graphs of at most {self.position.num_embeddings} nodes "
-                f"(got {layout.max_num_nodes})"
-            )
-        index = batch.canonical_index
-        position = torch.empty_like(index).index_copy(0, index, layout.local_index)
-        return torch.as_tensor(self.position(position))
