@@ -61,13 +61,13 @@ def main() -> None:
 
     torch.manual_seed(args.seed)
     dataset = HeavyAtomQM9(args.data, split="train")
-    loader = ResidentLoader(dataset, 512, shuffle=True, drop_last=True, seed=args.seed)
+    loader = ResidentLoader(dataset, 256, shuffle=True, drop_last=True, seed=args.seed)
     vae = build(dataset)
     average = copy.deepcopy(vae).requires_grad_(False)
     orders = dataset.vocabulary.bond_orders
     auxiliary = dict.fromkeys(("formula", "edge_count", "edge_type_share", "valency"), 0.0)
     loss_fn = GraphVAELoss(CanonicalMatcher(), orders, {"kl": 0.0, **auxiliary})
-    regularizer = PriorRegularizer(dataset.vocabulary.valences, orders)
+    regularizer = PriorRegularizer(dataset.vocabulary.valences, orders, sharpness=4.0)
     optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
 
     checkpoint = args.out / "checkpoint.pt"

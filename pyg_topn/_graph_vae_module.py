@@ -57,7 +57,7 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self.model, self.chosen, self.progress = model, chosen, progress
         self.num_samples = num_samples
         self.loss = GraphVAELoss(matcher_resolver(chosen.matcher), orders, chosen.weights)
-        self.regularizer = PriorRegularizer(model.vocabulary.valences, orders)
+        self.regularizer = PriorRegularizer(model.vocabulary.valences, orders, chosen.sharpness)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = torch.optim.Adam(self.model.parameters(), lr=self.chosen.learning_rate)
@@ -73,12 +73,13 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         progress = self.progress(self.trainer)
         ramp = self.chosen.kl_ramp(progress)
         loss = terms["loss"] - (1 - ramp) * self.loss.weights.get("kl", 1.0) * terms["kl"]
-        if self.chosen.regularizer:
+        penalty_ramp = self.chosen.penalty_ramp(progress)
+        if self.chosen.regularizer and penalty_ramp > 0:
             count = max(1, int(batch.num_graphs * self.chosen.prior_share))
             sizes = batch._slice_dict["x"].diff()[:count]
             penalties = self.regularizer(self.model.decode(self.model.prior(count), sizes))
             for name, weight in self.chosen.regularizer.items():
-                loss = loss + self.chosen.penalty_ramp(progress) * weight * penalties[name]
+                loss = loss + penalty_ramp * weight * penalties[name]
                 terms[f"prior_{name}"] = penalties[name]
         self.log_dict({f"train/{key}": value.detach() for key, value in terms.items()})
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])

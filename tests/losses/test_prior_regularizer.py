@@ -335,3 +335,19 @@ def test_both_penalties_have_names_and_move_with_the_module() -> None:
     penalty = regularizer()
     assert sorted(penalty.state_dict()) == ["edge_orders", "max_valencies"]
     assert list(penalty(hard([CARBON, CARBON], {(0, 1): 1}))) == ["valency", "connectivity"]
+
+
+def test_sharpness_sees_a_node_that_hangs_by_three_unlikely_bonds() -> None:
+    layout = Layout(torch.tensor([4]), CPU)
+    presence = torch.tensor([SURE, SURE, -0.85, SURE, -0.85, -0.85])  # 0-1-2 a ring, 3 by chance
+    pair_logits = torch.stack([torch.zeros(6), presence], dim=1)
+    distribution = GraphDistribution(torch.zeros(4, 4), pair_logits, layout)
+    soft = PriorRegularizer(VALENCIES, (1.0,))(distribution)["connectivity"]
+    sharp = PriorRegularizer(VALENCIES, (1.0,), sharpness=4.0)(distribution)["connectivity"]
+    assert soft.item() == 0
+    assert sharp.item() > 1
+
+
+def test_unfit_sharpness() -> None:
+    with pytest.raises(ValueError, match="'sharpness' to be positive"):
+        PriorRegularizer(VALENCIES, ORDERS, sharpness=0.0)
