@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import torch
 
+from pyg_topn._molecule_files import FORMATS, check_output, write_molecules
 from pyg_topn.datasets import qm9_smiles, read_smiles_file
-from pyg_topn.metrics import MoleculeMetrics, MoleculeReport, write_smiles
+from pyg_topn.metrics import MoleculeMetrics, MoleculeReport
 from pyg_topn.models import GraphVAE
-from pyg_topn.plot import plot_histograms, plot_molecules
-from pyg_topn.utils._paths import check_file
+from pyg_topn.plot import plot_histograms
 from pyg_topn.utils.optional import is_installed, require
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-FORMATS = (".smi", ".csv", ".sdf", ".png")
+__all__ = [
+    "FORMATS",
+    "check_output",
+    "evaluate_molecules",
+    "generate_molecules",
+    "plot_against",
+    "write_molecules",
+]
 
 
 def generate_molecules(
@@ -85,65 +89,6 @@ def _generate(
         model.train(was_training)
 
 
-def check_output(path: str | os.PathLike[str], formats: Sequence[str] = FORMATS) -> Path:
-    r"""Check that a file can be written, before any work is done.
-
-    Args:
-        path: The file.
-        formats: The endings that it may have.
-
-    Raises:
-        ValueError: If its ending is not among them.
-        OSError: If its folder does not exist or cannot be written.
-        ImportError: If it is a picture and matplotlib is not installed.
-
-    Example:
-        >>> check_output("molecules.smi").suffix
-        '.smi'
-    """
-    path = Path(path)
-    if path.suffix not in formats:
-        raise ValueError(f"Expected a file ending in {', '.join(formats)} (got '{path}')")
-    if path.suffix == ".png":
-        require("matplotlib.figure", extra="plot")
-    return check_file(path)
-
-
-def write_molecules(molecules: Sequence[Mol], path: str | os.PathLike[str]) -> Path:
-    r"""Write molecules, invalid ones too, in the format that the ending names.
-
-    ``.smi`` has one SMILES string a line, ``.csv`` also size and validity, ``.sdf`` 2-D
-    coordinates of the valid ones, ``.png`` a picture of the first 64. The file appears whole or
-    not at all.
-
-    Args:
-        molecules: The molecules.
-        path: Where to write them.
-
-    Raises:
-        ValueError: If the ending is unknown.
-        OSError: If the file cannot be written.
-
-    Example:
-        >>> from pyg_topn.metrics import read_smiles
-        >>> folder = getfixture("tmp_path")
-        >>> molecules = [read_smiles("CCO"), read_smiles("C.C")]
-        >>> write_molecules(molecules, folder / "molecules.smi").read_text().split()
-        ['CCO', 'C.C']
-    """
-    path = check_output(path)
-    if path.suffix == ".png":
-        return plot_molecules(molecules, path)
-    with _atomic(path) as file:
-        if path.suffix == ".smi":
-            file.writelines(write_smiles(molecule) + "\n" for molecule in molecules)
-        elif path.suffix == ".csv":
-            _write_csv(molecules, file)
-        else:
-            _write_sdf(molecules, file)
-    return path
-
-
 def evaluate_molecules(
     molecules: str | os.PathLike[str] | Sequence[Mol | str | None],
     reference: str | os.PathLike[str] | None = "qm9",
@@ -184,42 +129,6 @@ def evaluate_molecules(
     )
     metrics.update(molecules)
     return metrics.compute()
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[TextIO]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _write_csv(molecules: Sequence[Mol], file: TextIO) -> None:
-    writer = csv.writer(file)
-    writer.writerow(["smiles", "num_atoms", "valid", "connected"])
-    for molecule in molecules:
-        metrics = MoleculeMetrics(nspdk=False)
-        metrics.update([molecule])
-        report = metrics.compute()
-        row = [molecule.GetNumAtoms(), int(report.paper.valid), int(report.connected.valid)]
-        writer.writerow([write_smiles(molecule), *row])
-
-
-def _write_sdf(molecules: Sequence[Mol], file: TextIO) -> None:
-    chem = require("rdkit.Chem", extra="chem")
-    depictor = require("rdkit.Chem.rdDepictor", extra="chem")
-    with require("rdkit.rdBase", extra="chem").BlockLogs(), chem.SDWriter(file) as writer:
-        for molecule in molecules:
-            molecule = chem.Mol(molecule)
-            if chem.SanitizeMol(molecule, catchErrors=True):
-                continue
-            depictor.Compute2DCoords(molecule)
-            writer.write(molecule)
 
 
 def plot_against(

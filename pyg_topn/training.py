@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import BadZipFile
-
-import torch
 
 from pyg_topn._graph_vae_module import GraphVAEModule
+from pyg_topn._run_checks import check_fit, check_numbers, check_places, read_checkpoint
 from pyg_topn._trainer import MONITOR, fit, make_trainer, quiet
 from pyg_topn.datasets import HeavyAtomQM9
 from pyg_topn.loader import ResidentLoader
@@ -22,7 +18,6 @@ from pyg_topn.models import build_graph_vae
 from pyg_topn.plot import plot_training_curves
 from pyg_topn.pretrained import save
 from pyg_topn.recipe import recipe
-from pyg_topn.utils._paths import check_folder
 from pyg_topn.utils.optional import require
 
 L = require("lightning.pytorch", extra="train")
@@ -79,11 +74,11 @@ def train_qm9(
     """
     chosen = recipe(recipe_name, creation, matcher)
     minutes = 5.0 if minutes is None and epochs is None else minutes
-    _check_numbers(minutes, epochs, seed, patience, num_samples)
+    check_numbers(minutes, epochs, seed, patience, num_samples)
     arguments = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "seed": seed}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
-    _check_places(out, Path(root), arguments, resume)
-    resumed = _read_checkpoint(last) if resume and last.is_file() else None
+    check_places(out, Path(root), arguments, resume)
+    resumed = read_checkpoint(last) if resume and last.is_file() else None
     out.mkdir(parents=True, exist_ok=True)
     L.seed_everything(seed, verbose=False)
     train, val = HeavyAtomQM9(root, "train"), HeavyAtomQM9(root, "val")
@@ -103,7 +98,7 @@ def train_qm9(
     (out / "arguments.json").write_text(json.dumps(arguments) + "\n", encoding="utf-8")
     timer, progress = _budget(minutes, epochs)
     module = GraphVAEModule(model, chosen, progress, num_samples)
-    _check_fit(module, resumed, last)
+    check_fit(module, resumed, last)
     options: dict[str, Any] = {
         "patience": patience,
         "progress_bar": progress_bar,
@@ -113,74 +108,6 @@ def train_qm9(
         trainer = make_trainer(out, timer, epochs, ema_decay=chosen.ema_decay, **options)
         fit(trainer, module, loaders, None if resumed is None else last)
     return _finish(out, module, model_arguments, arguments)
-
-
-def _check_numbers(
-    minutes: float | None, epochs: int | None, seed: int, patience: int, num_samples: int
-) -> None:
-    if (minutes is not None) == (epochs is not None):
-        raise ValueError(f"Expected 'minutes' or 'epochs', not both (got {minutes} and {epochs})")
-    budget = minutes if epochs is None else epochs
-    if budget is None or not 0 < budget < math.inf:
-        raise ValueError(f"Expected a positive budget of minutes or epochs (got {budget})")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"Expected 'seed' to be between 0 and 2^32 - 1 (got {seed})")
-    for name, value in (("patience", patience), ("num_samples", num_samples)):
-        if value < 1:
-            raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
-
-
-def _check_places(out: Path, root: Path, arguments: dict[str, Any], resume: bool) -> None:
-    """Check folders, and the packages that are needed in the end, before any work."""
-    for module, extra in (("rdkit.Chem", "chem"), ("matplotlib.figure", "plot")):
-        require(module, extra)
-    check_folder(out)
-    check_folder(root)
-    described = out / "arguments.json"
-    if not described.is_file():
-        return
-    if not resume:
-        raise ValueError(
-            f"Expected a folder without a run (got '{out}', which has one). "
-            "Resume it, or choose another folder."
-        )
-    try:
-        known = json.loads(described.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected the arguments of a run in '{described}' (got a damaged file: {error}). "
-            "Choose another folder."
-        ) from error
-    if known != arguments:
-        raise ValueError(f"Expected the arguments of the run in '{out}': {known} (got {arguments})")
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running code from it."""
-    errors = (RuntimeError, OSError, EOFError, KeyError, ValueError, UnpicklingError, BadZipFile)
-    try:
-        with path.open("rb") as file:
-            checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        if not {"state_dict", "global_step", "epoch"} <= checkpoint.keys():
-            raise ValueError("entries are missing")
-    except (*errors, AttributeError, TypeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(
-            f"Expected a checkpoint of a run in '{path}' (got a damaged file: {reason}). "
-            "Delete it to start again."
-        ) from error
-    return checkpoint
-
-
-def _check_fit(module: GraphVAEModule, resumed: dict[str, Any] | None, last: Path) -> None:
-    """Check that a checkpoint is of this model, say not of another version of the package."""
-    try:
-        module.load_state_dict(module.state_dict() if resumed is None else resumed["state_dict"])
-    except RuntimeError as error:
-        raise ValueError(
-            f"Expected a checkpoint of this model in '{last}' (got one of another). "
-            "Delete it to start again."
-        ) from error
 
 
 def _budget(minutes: float | None, epochs: int | None) -> tuple[Any, Callable[[Any], float]]:
@@ -206,7 +133,7 @@ def _finish(
     """Save the best model and the curves."""
     path = out / "checkpoints" / "best.ckpt"
     # A run killed in its very first validation has a last one only; its weights are averages too.
-    best = _read_checkpoint(path if path.is_file() else path.with_name("last.ckpt"))
+    best = read_checkpoint(path if path.is_file() else path.with_name("last.ckpt"))
     prefix = "model."
     weights = {
         k.removeprefix(prefix): v for k, v in best["state_dict"].items() if k.startswith(prefix)
