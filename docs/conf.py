@@ -35,3 +35,6 @@ napoleon_numpy_docstring = False
 # Else "Attributes:" describes the fields of a named tuple a second time.
 napoleon_use_ivar = True
 napoleon_custom_sections = ["Shapes"]
+
+# Methods of Lightning that are overridden here are documented there.
+autodoc_inherit_docstrings = False
