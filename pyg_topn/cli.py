@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.recipe import RECIPES
@@ -36,13 +36,13 @@ def train(
         CreationName, typer.Option(help="The creation layer.")
     ] = CreationName.top_n,  # type: ignore[attr-defined]
     matcher: Annotated[
-        Optional[MatcherName], typer.Option(help="The matcher, if not the recipe's own.")  # noqa: UP045
+        MatcherName | None, typer.Option(help="The matcher, if not the recipe's own.")
     ] = None,
     recipe: Annotated[RecipeName, typer.Option(help="Everything else.")] = RecipeName.default,  # type: ignore[attr-defined]
     minutes: Annotated[
-        Optional[float], typer.Option(help="Budget in minutes.", show_default="5")  # noqa: UP045
+        float | None, typer.Option(help="Budget in minutes.", show_default="5")
     ] = None,
-    epochs: Annotated[Optional[int], typer.Option(help="Budget in epochs instead.")] = None,  # noqa: UP045
+    epochs: Annotated[int | None, typer.Option(help="Budget in epochs instead.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
     data: Annotated[Path, typer.Option(help="Folder for the processed data.")] = Path("data/qm9"),
@@ -76,7 +76,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     batch_size: Annotated[int, typer.Option(help="How many are decoded at once.")] = 2048,
     temperature: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option(help="Draw at this temperature instead of taking the most likely graph."),
     ] = None,
 ) -> None:
@@ -104,10 +104,10 @@ def evaluate(
     reference: Annotated[str, typer.Option(help="'qm9', 'none' or a file of SMILES.")] = "qm9",
     label: Annotated[str, typer.Option(help="Printed with the table.")] = "",
     json_out: Annotated[
-        Optional[Path], typer.Option("--json", help="Also write everything as JSON.")  # noqa: UP045
+        Path | None, typer.Option("--json", help="Also write everything as JSON.")
     ] = None,
     plot: Annotated[
-        Optional[Path], typer.Option(help="Also draw histograms against the reference (.png).")  # noqa: UP045
+        Path | None, typer.Option(help="Also draw histograms against the reference (.png).")
     ] = None,
 ) -> None:
     """Print every definition of valid, unique and novel side by side."""

@@ -64,6 +64,18 @@ class Layout:
         """The size of the largest graph; 0 for an empty batch."""
         return int(self.num_nodes.max()) if self.num_graphs else 0
 
+    def check_max_num_nodes(self, limit: int) -> None:
+        r"""Check that no graph is larger than a layer can take.
+
+        Args:
+            limit: The largest size allowed.
+
+        Raises:
+            ValueError: If a graph is larger.
+        """
+        if self.max_num_nodes > limit:
+            raise ValueError(f"Expected graphs of at most {limit} nodes (got {self.max_num_nodes})")
+
     @cached_property
     def is_uniform(self) -> bool:
         """Whether all graphs have the same size, so that padding adds nothing."""

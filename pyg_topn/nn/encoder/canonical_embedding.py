@@ -56,11 +56,7 @@ class CanonicalEmbedding(nn.Module):
             ValueError: If a graph is larger than the embedding.
         """
         layout = Layout.from_batch(batch)
-        if layout.max_num_nodes > self.max_num_nodes:
-            raise ValueError(
-                f"Expected graphs of at most {self.max_num_nodes} nodes "
-                f"(got {layout.max_num_nodes})"
-            )
+        layout.check_max_num_nodes(self.max_num_nodes)
         index = batch.canonical_index
         position = torch.empty_like(index).index_copy(0, index, layout.local_index)
         source, destination = batch.edge_index

@@ -57,11 +57,7 @@ class CanonicalReadout(nn.Module):
             ValueError: If a graph is larger than the readout.
         """
         layout = Layout.from_batch(batch)
-        if layout.max_num_nodes > self.max_num_nodes:
-            raise ValueError(
-                f"Expected graphs of at most {self.max_num_nodes} nodes "
-                f"(got {layout.max_num_nodes})"
-            )
+        layout.check_max_num_nodes(self.max_num_nodes)
         in_order = self.norm(x)[batch_canonical_index(batch)]  # [N, C], canonical order
         rows = layout.batch * self.max_num_nodes + layout.local_index
         dense = in_order.new_zeros(layout.num_graphs * self.max_num_nodes, x.size(1))
