@@ -67,7 +67,7 @@ def main() -> None:
     orders = dataset.vocabulary.bond_orders
     auxiliary = dict.fromkeys(("formula", "edge_count", "edge_type_share", "valency"), 0.0)
     loss_fn = GraphVAELoss(CanonicalMatcher(), orders, {"kl": 0.0, **auxiliary})
-    regularizer = PriorRegularizer(dataset.vocabulary.valences, orders, sharpness=4.0)
+    regularizer = PriorRegularizer(dataset.vocabulary.valences, orders)
     optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
 
     checkpoint = args.out / "checkpoint.pt"

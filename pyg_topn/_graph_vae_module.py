@@ -57,7 +57,7 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self.model, self.chosen, self.progress = model, chosen, progress
         self.num_samples = num_samples
         self.loss = GraphVAELoss(matcher_resolver(chosen.matcher), orders, chosen.weights)
-        self.regularizer = PriorRegularizer(model.vocabulary.valences, orders, chosen.sharpness)
+        self.regularizer = PriorRegularizer(model.vocabulary.valences, orders)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = torch.optim.Adam(self.model.parameters(), lr=self.chosen.learning_rate)

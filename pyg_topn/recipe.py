@@ -20,7 +20,6 @@ class Recipe:
         regularizer: Weights of the penalties of :class:`~pyg_topn.losses.PriorRegularizer` on
             samples of the prior; empty for none.
         prior_share: Graphs decoded from the prior, as a share of a batch.
-        sharpness: See :class:`~pyg_topn.losses.PriorRegularizer`.
         learning_rate: At its highest.
         batch_size: Graphs a step.
         kl_warm_up: The share of the run in which the weight of the divergence grows: the decoder
@@ -39,7 +38,6 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)
     regularizer: dict[str, float] = field(default_factory=dict)
     prior_share: float = 0.25
-    sharpness: float = 1.0
     learning_rate: float = 2e-3
     batch_size: int = 512
     kl_warm_up: float = 0.5
@@ -64,7 +62,6 @@ RECIPES = {
     "default": Recipe(
         weights={"kl": 0.35, **dict.fromkeys(_AUXILIARY, 0.0)},
         regularizer={"valency": 0.1, "connectivity": 1.0},
-        sharpness=4.0,
         batch_size=256,
     ),
     # The paper as printed: D.3.

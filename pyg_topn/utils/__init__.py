@@ -1,6 +1,7 @@
 """Ragged tensors, canonical orders and small things that every stage uses."""
 
 from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.pieces import connected_pieces
 from pyg_topn.utils.ragged import (
     batch_vector,
     build_batch,
@@ -15,6 +16,7 @@ __all__ = [
     "batch_vector",
     "build_batch",
     "check_num_nodes",
+    "connected_pieces",
     "num_pairs",
     "pair_index",
     "undirected",

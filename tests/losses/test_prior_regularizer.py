@@ -125,32 +125,26 @@ def test_the_most_likely_graph_has_the_gradient_of_the_expected_one() -> None:
     expected, limit = 0.2 + 1.2 + 0.3, 0.4 + 0.3 + 0.2 + 0.7
     slope = 1 + 2 * (expected - limit)  # of one node
     of_bond = [2 * slope * p * (order - expected) for p, order in zip(bond, range(4), strict=True)]
-    of_node = [-slope * p * (most - limit) for p, most in zip(node, VALENCIES, strict=True)]
     assert distribution.pair_logits.grad.tolist() == [pytest.approx(of_bond)]
-    assert distribution.node_logits.grad.tolist() == [pytest.approx(of_node)] * 2
+    assert distribution.node_logits.grad is None  # Types are taken as given.
 
 
-@pytest.mark.parametrize(
-    "graph",
-    [
-        nx.path_graph(2),
-        nx.path_graph(5),
-        nx.star_graph(4),
-        nx.cycle_graph(3),
-        nx.cycle_graph(6),
-        nx.complete_graph(4),
-        nx.complete_graph(7),
-        nx.ladder_graph(3),
-        nx.petersen_graph(),
-    ],
-)
-@pytest.mark.parametrize("probability", [0.05, 0.2])
-def test_connectivity_counts_spanning_trees(graph: nx.Graph, probability: float) -> None:
-    """Every tree has n - 1 edges, each with the same probability."""
-    trees = nx.number_of_spanning_trees(graph)
-    log_det = (graph.number_of_nodes() - 1) * math.log(probability) + math.log(trees)
-    value = float(regularizer().double()(with_edges(graph, probability))["connectivity"])
-    assert value == pytest.approx(max(-log_det, 0.0), abs=2e-3)
+def test_connectivity_by_hand() -> None:
+    """Atoms 0 and 1 are bonded; the best bonds that leave {0, 1}, {2} and {3}."""
+    gain = {(0, 1): 3.0, (0, 2): -0.5, (0, 3): -4.0, (1, 2): -0.25, (1, 3): -1.5, (2, 3): -2.0}
+    logits = torch.tensor([[1.0, 1.0 + g, g, g - 1] for g in gain.values()])
+    distribution = GraphDistribution(torch.zeros(4, 4), logits, layout_of(4))
+    value = float(regularizer()(distribution)["connectivity"])
+    assert value == pytest.approx(0.25 + 0.25 + 1.5)
+
+
+def test_three_unlikely_bonds_do_not_connect() -> None:
+    """In expectation 0.9 bonds reach node 3; the most likely graph has none of them."""
+    presence = torch.tensor([SURE, SURE, -0.85, SURE, -0.85, -0.85])  # 0, 1, 2 are a ring
+    pair_logits = torch.stack([torch.zeros(6), presence], dim=1)
+    distribution = GraphDistribution(torch.zeros(4, 4), pair_logits, layout_of(4))
+    value = PriorRegularizer(VALENCIES, (1.0,))(distribution)["connectivity"]
+    assert value.item() == pytest.approx(2 * 0.85)
 
 
 def test_connected_graphs_are_free() -> None:
@@ -194,7 +188,7 @@ def test_against_plain_numbers(sizes: list[int], seed: int) -> None:
     penalties = regularizer().double()(distribution)
     expected = plain_penalties(distribution)
     assert float(penalties["valency"]) == pytest.approx(expected[0], abs=1e-9)
-    assert float(penalties["connectivity"]) == pytest.approx(expected[1], rel=1e-6, abs=3e-5)
+    assert float(penalties["connectivity"]) == pytest.approx(expected[1], abs=1e-9)
 
 
 def plain_penalties(distribution: GraphDistribution) -> tuple[float, float]:
@@ -206,19 +200,22 @@ def plain_penalties(distribution: GraphDistribution) -> tuple[float, float]:
     valency = connectivity = 0.0
     for first, last in pairwise(ptr):
         n = last - first
-        soft, most_likely, laplacian = np.zeros(n), np.zeros(n), 1e-6 * np.eye(n)
+        soft, most_likely, graph = np.zeros(n), np.zeros(n), nx.empty_graph(n)
+        gains = {}
         for (i, j), p in zip(index, pair, strict=True):
             if first <= i < last:
                 i, j = i - first, j - first
                 soft[[i, j]] += p @ orders
                 most_likely[[i, j]] += orders[p.argmax()]
-                laplacian[[i, j], [j, i]] -= 1 - p[0]
-                laplacian[[i, j], [i, j]] += 1 - p[0]
+                gains[i, j] = math.log(p[1:].max()) - math.log(p[0])
+                if gains[i, j] > 0:
+                    graph.add_edge(i, j)
         soft_excess = np.maximum(soft - node[first:last] @ limits, 0)
         hard_excess = np.maximum(most_likely - limits[node[first:last].argmax(axis=1)], 0)
         valency += float(hard_excess.sum() + (soft_excess**2).sum())
-        if n > 1:
-            connectivity += max(-float(np.linalg.slogdet(laplacian[1:, 1:])[1]), 0.0)
+        for piece in nx.connected_components(graph):
+            out = [gain for (i, j), gain in gains.items() if (i in piece) != (j in piece)]
+            connectivity -= max(out, default=0.0)
     return valency / (len(ptr) - 1), connectivity / (len(ptr) - 1)
 
 
@@ -241,8 +238,7 @@ def test_mixed_sizes_equal_one_by_one() -> None:
             )
             for k, size in enumerate(sizes)
         ]
-        # Padding adds some millionths: the shift of the diagonal.
-        assert float(together[name]) == pytest.approx(sum(alone) / len(sizes), abs=2e-5)
+        assert float(together[name]) == pytest.approx(sum(alone) / len(sizes), abs=1e-9)
         assert float(together[name]) > 0.01
 
 
@@ -258,8 +254,7 @@ def test_does_not_depend_on_the_order_of_nodes() -> None:
     )
     penalty = regularizer().double()
     for name, value in penalty(distribution).items():
-        # The spot where a row is left out moves, and with it the effect of the tiny shift.
-        assert float(penalty(permuted)[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-9)
+        assert float(penalty(permuted)[name]) == pytest.approx(float(value), abs=1e-9)
 
 
 @pytest.mark.parametrize("sizes", [[], [1], [1, 1, 1]])
@@ -295,8 +290,8 @@ def test_the_gradient_asks_for_a_missing_bond() -> None:
     penalties["connectivity"].backward()
     gradient = distribution.pair_logits.grad
     assert bool((gradient[1:, 0] > 0.1).all())  # "No bond" goes down,
-    assert bool((gradient[1:, 1:] < 0).all())  # every kind of bond goes up.
-    assert float(gradient[0].abs().max()) < 0.1  # The bond that is there is well.
+    assert bool((gradient[1:, 1] < -0.1).all())  # the likeliest kind of bond goes up.
+    assert float(gradient[0].abs().max()) == 0  # The bond that is there is well.
 
 
 @pytest.mark.parametrize(("name", "edges"), [("valency", 2.0), ("connectivity", -4.0)])
@@ -322,12 +317,11 @@ def test_gradients_are_finite_in_single_precision(logit: float) -> None:
         kind = torch.randint(1, 4, (layout.pair_index.size(1),))
         kind = kind * (torch.rand(kind.shape) < edges)
         pair_logits = (logit * torch.eye(4)[kind]).requires_grad_()
-        node_logits = torch.randn(layout.batch.numel(), 4, requires_grad=True)
+        node_logits = torch.randn(layout.batch.numel(), 4)
         penalties = regularizer()(GraphDistribution(node_logits, pair_logits, layout))
         total = penalties["valency"] + penalties["connectivity"]
         total.backward()
         assert bool(total.isfinite())
-        assert bool(node_logits.grad.isfinite().all())
         assert bool(pair_logits.grad.isfinite().all())
 
 
@@ -335,19 +329,3 @@ def test_both_penalties_have_names_and_move_with_the_module() -> None:
     penalty = regularizer()
     assert sorted(penalty.state_dict()) == ["edge_orders", "max_valencies"]
     assert list(penalty(hard([CARBON, CARBON], {(0, 1): 1}))) == ["valency", "connectivity"]
-
-
-def test_sharpness_sees_a_node_that_hangs_by_three_unlikely_bonds() -> None:
-    layout = Layout(torch.tensor([4]), CPU)
-    presence = torch.tensor([SURE, SURE, -0.85, SURE, -0.85, -0.85])  # 0-1-2 a ring, 3 by chance
-    pair_logits = torch.stack([torch.zeros(6), presence], dim=1)
-    distribution = GraphDistribution(torch.zeros(4, 4), pair_logits, layout)
-    soft = PriorRegularizer(VALENCIES, (1.0,))(distribution)["connectivity"]
-    sharp = PriorRegularizer(VALENCIES, (1.0,), sharpness=4.0)(distribution)["connectivity"]
-    assert soft.item() == 0
-    assert sharp.item() > 1
-
-
-def test_unfit_sharpness() -> None:
-    with pytest.raises(ValueError, match="'sharpness' to be positive"):
-        PriorRegularizer(VALENCIES, ORDERS, sharpness=0.0)
