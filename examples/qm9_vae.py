@@ -88,7 +88,7 @@ def main() -> None:
             progress = elapsed / (60 * args.minutes)
             if progress >= 1:
                 break
-            kl_weight = 0.35 * min(1.0, 0.02 + progress / 0.5)
+            kl_weight = 0.5 * min(1.0, 0.02 + progress / 0.5)
             penalty_weight = min(1.0, max(0.0, (progress - 0.25) / 0.5))
             optimizer.param_groups[0]["lr"] = (
                 2e-3 * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
@@ -99,7 +99,7 @@ def main() -> None:
             # A quarter as many graphs are decoded from the prior: they should be molecules too.
             sizes = batch.ptr.diff()[: batch.num_graphs // 4]
             penalties = regularizer(vae.decode(vae.prior(sizes.numel()), sizes))
-            penalty = 0.1 * penalties["valency"] + penalties["connectivity"]
+            penalty = 0.25 * penalties["valency"] + penalties["connectivity"]
             loss = terms["loss"] + kl_weight * terms["kl"] + penalty_weight * penalty
 
             optimizer.zero_grad()

@@ -60,8 +60,8 @@ RECIPES = {
     # The best one found: targets in a canonical order, an encoder that knows positions, rounds in
     # which nodes and edges see each other, and penalties on samples of the prior.
     "default": Recipe(
-        weights={"kl": 0.35, **dict.fromkeys(_AUXILIARY, 0.0)},
-        regularizer={"valency": 0.1, "connectivity": 1.0},
+        weights={"kl": 0.5, **dict.fromkeys(_AUXILIARY, 0.0)},
+        regularizer={"valency": 0.25, "connectivity": 1.0},
         batch_size=256,
     ),
     # The paper as printed: D.3.
