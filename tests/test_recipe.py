@@ -44,7 +44,8 @@ def test_the_paper_is_as_printed() -> None:
 def test_the_default_learns_a_canonical_order() -> None:
     default = recipe()
     assert (default.matcher, default.model["readout"]) == ("canonical", "canonical")
-    assert default.weights["kl"] == 0.35
+    assert all(weight > 0 for weight in default.regularizer.values())
+    assert default.kl_ramp(1.0) == default.penalty_ramp(1.0) == 1.0
     assert default.ema_decay > 0
 
 
