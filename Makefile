@@ -18,6 +18,7 @@ MINUTES ?= 5
 OUT ?= runs/qm9
 SEED ?= 0
 CREATION ?= top_n
+PRIOR ?= rectified_flow
 
 say = @printf '\n==> %s\n'
 
@@ -38,19 +39,20 @@ endef
 help: ## this list (the default)
 	@printf 'Targets of make:\n'
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf 'Variables: PYTHON=%s VENV=%s; of qm9: MINUTES=%s OUT=%s SEED=%s CREATION=%s\n' \
-	    '$(PYTHON)' '$(VENV)' '$(MINUTES)' '$(OUT)' '$(SEED)' '$(CREATION)'
+	@printf 'Variables: PYTHON=%s VENV=%s; of qm9: MINUTES=%s OUT=%s SEED=%s CREATION=%s PRIOR=%s\n' \
+	    '$(PYTHON)' '$(VENV)' '$(MINUTES)' '$(OUT)' '$(SEED)' '$(CREATION)' \
+	    '$(PRIOR)'
 
 qm9: $(VENV)/.all ## train on QM9, sample 10,000 molecules, print the metrics (about 10 minutes)
 	$(say) "1/4 Training on all of QM9 for $(MINUTES) minutes (the first time, 1 minute more to read the data)"
-	$(BIN)/pyg-topn train qm9 --creation $(CREATION) --minutes $(MINUTES) --seed $(SEED) --out $(OUT) --resume
+	$(BIN)/pyg-topn train qm9 --creation $(CREATION) --prior $(PRIOR) --minutes $(MINUTES) --seed $(SEED) --out $(OUT) --resume
 	$(say) "2/4 Sampling 10,000 molecules in one pass (seconds)"
 	$(BIN)/pyg-topn sample $(OUT)/model -n 10000 --seed 0 -o $(OUT)/molecules.smi
 	$(say) "3/4 Drawing 64 molecules (seconds)"
 	$(BIN)/pyg-topn sample $(OUT)/model -n 64 --seed 1 -o $(OUT)/molecules.png
 	$(say) "4/4 Comparing the 10,000 molecules with QM9 (about 2 minutes)"
 	$(BIN)/pyg-topn evaluate $(OUT)/molecules.smi --reference qm9 \
-	    --label '$(CREATION), prior N(0, I), one pass' --json $(OUT)/report.json --plot $(OUT)/histograms.png
+	    --label '$(CREATION), prior $(PRIOR), one pass of the decoder' --json $(OUT)/report.json --plot $(OUT)/histograms.png
 	$(say) "Done. The table is printed above; the files are:"
 	@printf '    %-26s %s\n' '$(OUT)/molecules.png' 'a picture of 64 new molecules' \
 	    '$(OUT)/molecules.smi' '10,000 generated molecules as SMILES' \

@@ -98,7 +98,7 @@ def main() -> None:
             terms = loss_fn(output.distribution, batch, output.posterior)
             # A quarter as many graphs are decoded from the prior: they should be molecules too.
             sizes = batch.ptr.diff()[: batch.num_graphs // 4]
-            penalties = regularizer(vae.decode(vae.prior(sizes.numel()), sizes))
+            penalties = regularizer(vae.decode(vae.prior.sample(sizes), sizes))
             penalty = 0.25 * penalties["valency"] + penalties["connectivity"]
             loss = terms["loss"] + kl_weight * terms["kl"] + penalty_weight * penalty
 

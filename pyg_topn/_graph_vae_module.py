@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from pyg_topn._data_latents import DataLatents
+from pyg_topn._prior_latents import PriorLatents
 from pyg_topn.losses import GraphVAELoss, PriorRegularizer
 from pyg_topn.losses.matching import matcher_resolver
 from pyg_topn.metrics import MoleculeMetrics
 from pyg_topn.models import GraphVAE
+from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.recipe import Recipe
 from pyg_topn.utils.optional import require
 
@@ -23,24 +26,25 @@ L = require("lightning.pytorch", extra="train")
 class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
     r"""The training of a :class:`GraphVAE` as a Lightning module.
 
-    Args:
-        model: The model, with a vocabulary.
-        chosen: The recipe.
-        progress: How far the run is, from 0 to 1; the schedules follow it.
-        num_samples: How many molecules are sampled at every validation.
+        Args:
+            model: The model, with a vocabulary.
+            chosen: The recipe.
+            progress: How far the run is, from 0 to 1; the schedules follow it.
+            num_samples: How many molecules are sampled at every validation.
 
-    Raises:
-        ValueError: If the model has no vocabulary.
+        Raises:
+            ValueError: If the model has no vocabulary.
 
-    Example:
-        >>> from pyg_topn.models import build_graph_vae
-        >>> from pyg_topn.molecule import MoleculeVocabulary
-        >>> from pyg_topn.recipe import recipe
-        >>> chosen = recipe("default")
-        >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **chosen.model)
-        >>> vae.vocabulary = MoleculeVocabulary.qm9()
-        >>> GraphVAEModule(vae, chosen, lambda trainer: 0.0).loss.matcher
-        CanonicalMatcher()
+        Example:
+            >>> from pyg_topn.models import build_graph_vae
+            >>> from pyg_topn.molecule import MoleculeVocabulary
+            >>> from pyg_topn.nn.prior import RectifiedFlowPrior
+    from pyg_topn.recipe import recipe
+            >>> chosen = recipe("default")
+            >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **chosen.model)
+            >>> vae.vocabulary = MoleculeVocabulary.qm9()
+            >>> GraphVAEModule(vae, chosen, lambda trainer: 0.0).loss.matcher
+            CanonicalMatcher()
     """
 
     def __init__(
@@ -58,37 +62,95 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self.num_samples = num_samples
         self.loss = GraphVAELoss(matcher_resolver(chosen.matcher), orders, chosen.weights)
         self.regularizer = PriorRegularizer(model.vocabulary.valences, orders)
+        self._data_latents: DataLatents | None = None
+        self._prior_latents = PriorLatents(model)
+
+    @property
+    def is_last_stage(self) -> bool:
+        """Whether the run is in its last stage, the only one whose samples are to be judged."""
+        return self.chosen.stage_at(self.progress(self._trainer))[0] is self.chosen.stages[-1]
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = torch.optim.Adam(self.model.parameters(), lr=self.chosen.learning_rate)
+        # The schedule says how much it is.
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=1.0)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _learning_rate(self, step: int) -> float:
-        progress = min(self.progress(self._trainer), 1.0)
-        return min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
+        stage, progress = self.chosen.stage_at(min(self.progress(self._trainer), 1.0))
+        warm_up = min(1.0, (step + 1) / 100, 0.01 + 50 * progress)
+        return stage.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * progress))
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        terms = self._terms(batch)
-        progress = self.progress(self.trainer)
-        ramp = self.chosen.kl_ramp(progress)
-        loss = terms["loss"] - (1 - ramp) * self.loss.weights.get("kl", 1.0) * terms["kl"]
-        penalty_ramp = self.chosen.penalty_ramp(progress)
-        if self.chosen.regularizer and penalty_ramp > 0:
-            count = max(1, int(batch.num_graphs * self.chosen.prior_share))
-            sizes = batch._slice_dict["x"].diff()[:count]
-            penalties = self.regularizer(self.model.decode(self.model.prior(count), sizes))
-            for name, weight in self.chosen.regularizer.items():
-                loss = loss + penalty_ramp * weight * penalties[name]
-                terms[f"prior_{name}"] = penalties[name]
+        stage, progress = self.chosen.stage_at(self.progress(self.trainer))
+        steps = {"joint": self._joint, "flow": self._flow, "decoder": self._decoder}
+        terms = steps[stage.kind](batch, progress)
         self.log_dict({f"train/{key}": value.detach() for key, value in terms.items()})
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
-        return loss
+        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
+        return terms["loss"]
+
+    def _joint(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Encoder and decoder, and a prior that has a density."""
+        terms = self._terms(batch)
+        ramp = self.chosen.kl_ramp(progress)
+        loss = terms["loss"] - (1 - ramp) * self.loss.weights.get("kl", 1.0) * terms["kl"]
+        if isinstance(self.model.prior, RectifiedFlowPrior):  # Not fitted yet.
+            return {**terms, "loss": loss}
+        count = max(1, int(batch.num_graphs * self.chosen.prior_share))
+        sizes = batch._slice_dict["x"].diff()[:count]
+
+        def draw() -> tuple[Tensor, Tensor]:
+            return self.model.prior.sample(sizes), sizes
+
+        return self._penalise({**terms, "loss": loss}, progress, draw)
+
+    def _flow(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The flow alone; of the batch, only the size counts."""
+        z, num_nodes = self._latents().draw(self.chosen.flow_batches * batch.num_graphs)
+        assert isinstance(self.model.prior, RectifiedFlowPrior)
+        return {"loss": self.model.prior.loss(z, num_nodes)}
+
+    def _decoder(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The decoder alone, on the data and on samples of the prior."""
+        with torch.no_grad():
+            z = self.model.encode(batch).rsample()
+        sizes = batch._slice_dict["x"].diff()
+        terms: dict[str, Tensor] = self.loss(self.model.decode(z, sizes), batch)
+        count = max(1, int(batch.num_graphs * self.chosen.prior_share))
+        return self._penalise(terms, progress, lambda: self._prior_latents.draw(count))
+
+    def _penalise(
+        self,
+        terms: dict[str, Tensor],
+        progress: float,
+        draw: Callable[[], tuple[Tensor, Tensor]],
+    ) -> dict[str, Tensor]:
+        """Add the penalties on samples of the prior to the loss."""
+        ramp = self.chosen.penalty_ramp(progress)
+        if not self.chosen.regularizer or ramp == 0:
+            return terms
+        penalties = self.regularizer(self.model.decode(*draw()))
+        terms = {**terms, **{f"prior_{name}": value for name, value in penalties.items()}}
+        for name, weight in self.chosen.regularizer.items():
+            terms["loss"] = terms["loss"] + ramp * weight * penalties[name]
+        return terms
+
+    def _latents(self) -> DataLatents:
+        """The latent vectors of the data, once the encoder no longer changes."""
+        if self._data_latents is None:
+            self._data_latents = DataLatents.encode(self.model, self.trainer.train_dataloader)
+            if isinstance(self.model.prior, RectifiedFlowPrior):
+                self._data_latents.standardise(self.model.prior)
+        return self._data_latents
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
         output = self.model(batch)
-        terms: dict[str, Tensor] = self.loss(output.distribution, batch, output.posterior)
+        sizes = batch._slice_dict["x"].diff()
+        divergence = self.model.prior.divergence(output.posterior, output.z, sizes)
+        terms: dict[str, Tensor] = self.loss(
+            output.distribution, batch, output.posterior, divergence
+        )
         return terms
 
     def validation_step(self, batch: Batch, index: int) -> None:

@@ -47,7 +47,7 @@ def make_trainer(
     callbacks = [
         timer,
         _SaveAtEnd(folder / "last.ckpt"),  # Before the averages replace the weights.
-        cb.EarlyStopping(MONITOR, mode="max", patience=patience),
+        _StopEarly(MONITOR, mode="max", patience=patience),
         cb.ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **options),
         cb.ModelCheckpoint(filename="last", train_time_interval=interval, **options),
     ]
@@ -139,6 +139,14 @@ class _SaveAtEnd(L.callbacks.Callback):  # type: ignore[name-defined]
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         trainer.save_checkpoint(self.path)
+
+
+class _StopEarly(L.callbacks.EarlyStopping):  # type: ignore[name-defined]
+    """An early stop in the last stage only: before it, samples are not what is trained for."""
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if pl_module.is_last_stage:
+            super().on_validation_end(trainer, pl_module)
 
 
 class _FewMetrics:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.recipe import RECIPES
-from pyg_topn.resolver import CREATIONS
+from pyg_topn.resolver import CREATIONS, PRIORS
 from pyg_topn.utils.optional import require
 
 typer = require("typer", extra="cli")
@@ -23,6 +23,7 @@ app = typer.Typer(
 Dataset = Enum("Dataset", {"qm9": "qm9"}, type=str)
 CreationName = Enum("CreationName", {name: name for name in CREATIONS}, type=str)  # type: ignore[misc]
 MatcherName = Enum("MatcherName", {name: name for name in MATCHERS}, type=str)  # type: ignore[misc]
+PriorName = Enum("PriorName", {name: name for name in PRIORS}, type=str)  # type: ignore[misc]
 RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # type: ignore[misc]
 
 
@@ -37,6 +38,9 @@ def train(
     ] = CreationName.top_n,  # type: ignore[attr-defined]
     matcher: Annotated[
         MatcherName | None, typer.Option(help="The matcher, if not the recipe's own.")
+    ] = None,
+    prior: Annotated[
+        PriorName | None, typer.Option(help="The prior, if not the recipe's own.")
     ] = None,
     recipe: Annotated[RecipeName, typer.Option(help="Everything else.")] = RecipeName.default,  # type: ignore[attr-defined]
     minutes: Annotated[
@@ -56,6 +60,7 @@ def train(
             recipe_name=recipe.value,
             creation=creation.value,
             matcher=None if matcher is None else matcher.value,
+            prior=None if prior is None else prior.value,
             minutes=minutes,
             epochs=epochs,
             seed=seed,
@@ -79,8 +84,11 @@ def sample(
         float | None,
         typer.Option(help="Draw at this temperature instead of taking the most likely graph."),
     ] = None,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="Keep atoms within their valency, greedily.")
+    ] = False,
 ) -> None:
-    """Generate molecules in one pass; none is rejected, none corrected."""
+    """Generate molecules in one pass; none is rejected, and none corrected unless asked for."""
     from tqdm import tqdm
 
     from pyg_topn.generate import check_output, generate_molecules, write_molecules
@@ -88,14 +96,15 @@ def sample(
 
     check_output(out)
     vae = load(model)
-    parts = generate_molecules(vae, number, seed, batch_size, temperature)
+    parts = generate_molecules(vae, number, seed, batch_size, temperature, correct)
     molecules = []
     with tqdm(total=number, unit="molecule", desc="sampling") as bar:
         for part in parts:
             molecules += part
             bar.update(len(part))
     write_molecules(molecules, out)
-    typer.echo(f"{len(molecules):,} molecules are in {out}")
+    how = "valencies corrected" if correct else "none corrected"
+    typer.echo(f"{len(molecules):,} molecules are in {out} (prior: {vae.prior.label}; {how})")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -35,8 +35,9 @@ def generate_molecules(
     seed: int = 0,
     batch_size: int = 2048,
     temperature: float | None = None,
+    correct: bool = False,
 ) -> Iterator[list[Mol]]:
-    r"""Generate molecules in one pass each, none rejected and none corrected.
+    r"""Generate molecules in one pass each, none rejected, and none corrected unless asked for.
 
     Args:
         model: A model with a vocabulary.
@@ -44,13 +45,14 @@ def generate_molecules(
         seed: Of latent vectors, sizes and graphs.
         batch_size: How many are decoded at once; part of what the seed determines.
         temperature: See :meth:`GraphVAE.sample`.
+        correct: See :meth:`GraphVAE.sample`; figures of corrected molecules are to be labelled so.
 
     Yields:
         Lists of RDKit molecules: neutral, not sanitised, valid or not.
 
     Raises:
-        ValueError: If the model has no vocabulary, a number is not positive, or the seed is out of
-            range.
+        ValueError: If the model has no vocabulary, a number is not positive, the seed is out of
+            range, or both a temperature and a correction are asked for.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -70,11 +72,14 @@ def generate_molecules(
         raise ValueError(f"Expected 'seed' to be between 0 and 2^63 - 1 (got {seed})")
     if temperature is not None and not temperature > 0:
         raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
-    return _generate(model, num_molecules, seed, batch_size, temperature)
+    if correct and temperature is not None:
+        raise ValueError(f"Expected no 'temperature' with 'correct' (got {temperature})")
+    how = {"temperature": temperature, "correct": correct}
+    return _generate(model, num_molecules, seed, batch_size, how)
 
 
 def _generate(
-    model: GraphVAE, num_molecules: int, seed: int, batch_size: int, temperature: float | None
+    model: GraphVAE, num_molecules: int, seed: int, batch_size: int, how: dict[str, Any]
 ) -> Iterator[list[Mol]]:
     assert model.vocabulary is not None
     generator = torch.Generator().manual_seed(seed)
@@ -83,7 +88,7 @@ def _generate(
     try:
         for start in range(0, num_molecules, batch_size):
             count = min(batch_size, num_molecules - start)
-            batch = model.sample(count, generator=generator, temperature=temperature)
+            batch = model.sample(count, generator=generator, **how)
             yield model.vocabulary.to_molecules(batch)
     finally:  # Also if the caller stops early.
         model.train(was_training)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyg_topn.losses.matching import MATCHERS
-from pyg_topn.resolver import CREATIONS
+from pyg_topn.resolver import CREATIONS, PRIORS
+from pyg_topn.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Recipe:
         regularizer: Weights of the penalties of :class:`~pyg_topn.losses.PriorRegularizer` on
             samples of the prior; empty for none.
         prior_share: Graphs decoded from the prior, as a share of a batch.
-        learning_rate: At its highest.
+        flow_batches: The batch that a flow is fitted with, in batches of graphs.
+        stages: What is trained, and how long, one stage after another.
         batch_size: Graphs a step.
-        kl_warm_up: The share of the run in which the weight of the divergence grows: the decoder
-            learns to read the latent vector first.
-        penalty_warm_up: Between which shares of the run the weight of the penalties grows: they
+        kl_warm_up: The share of the first stage in which the weight of the divergence grows: the
+            decoder learns to read the latent vector first.
+        penalty_warm_up: Between which shares of a stage the weight of the penalties grows: they
             ask for valid graphs, which is easiest for a decoder that ignores the latent vector.
         ema_decay: Of the exponential moving average of the weights; 0 for none.
 
@@ -38,65 +40,112 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)
     regularizer: dict[str, float] = field(default_factory=dict)
     prior_share: float = 0.25
-    learning_rate: float = 2e-3
+    flow_batches: int = 4
+    stages: tuple[Stage, ...] = (Stage("joint", 1.0, 2e-3),)
     batch_size: int = 512
     kl_warm_up: float = 0.5
     penalty_warm_up: tuple[float, float] = (0.25, 0.75)
     ema_decay: float = 0.998
 
+    def stage_at(self, progress: float) -> tuple[Stage, float]:
+        """Return the stage at a share of the run, and the share of that stage."""
+        begin = 0.0
+        for stage in self.stages[:-1]:
+            if progress < begin + stage.share:
+                return stage, (progress - begin) / stage.share
+            begin += stage.share
+        return self.stages[-1], min(1.0, (progress - begin) / (1 - begin))
+
     def kl_ramp(self, progress: float) -> float:
-        """Return the weight of the divergence, as a share of its last, at a share of the run."""
+        """Return the weight of the divergence, as a share of its last, at a share of a stage."""
         return min(1.0, 0.02 + progress / self.kl_warm_up)
 
     def penalty_ramp(self, progress: float) -> float:
-        """Return the weight of the penalties, as a share of its last, at a share of the run."""
+        """Return the weight of the penalties, as a share of its last, at a share of a stage."""
         begin, end = self.penalty_warm_up
         return min(1.0, max(0.0, (progress - begin) / (end - begin)))
 
 
 _AUXILIARY = ("formula", "edge_count", "edge_type_share", "valency")
 
+_DEFAULT = Recipe(
+    weights={"kl": 0.5, **dict.fromkeys(_AUXILIARY, 0.0)},
+    regularizer={"valency": 0.25, "connectivity": 1.0},
+    batch_size=256,
+)
+
 RECIPES = {
     # The best one found: targets in a canonical order, an encoder that knows positions, rounds in
-    # which nodes and edges see each other, and penalties on samples of the prior.
-    "default": Recipe(
-        weights={"kl": 0.5, **dict.fromkeys(_AUXILIARY, 0.0)},
-        regularizer={"valency": 0.25, "connectivity": 1.0},
-        batch_size=256,
+    # which nodes and edges see each other, a weak divergence whose latent vectors a flow learns,
+    # and penalties on samples of that flow.
+    "default": replace(
+        _DEFAULT,
+        model={"prior": "rectified_flow"},
+        weights={**_DEFAULT.weights, "kl": 0.05},
+        regularizer={"valency": 0.5, "connectivity": 1.0},
+        prior_share=0.5,
+        stages=(
+            Stage("joint", 0.4, 2e-3),
+            Stage("flow", 0.35, 1e-3),
+            Stage("decoder", 0.25, 1e-3),
+        ),
+        penalty_warm_up=(0.0, 0.2),
     ),
     # The paper as printed: D.3.
     "paper": Recipe(
         model={"readout": "pna", "num_rounds": 0},
         matcher="atom_score",
-        learning_rate=2e-3,
         ema_decay=0.0,
     ),
 }
 
 
-def recipe(name: str = "default", creation: str = "top_n", matcher: str | None = None) -> Recipe:
-    r"""Return a recipe with a creation layer and a matcher.
+def recipe(
+    name: str = "default",
+    creation: str = "top_n",
+    matcher: str | None = None,
+    prior: str | None = None,
+) -> Recipe:
+    r"""Return a recipe with a creation layer, a matcher and a prior.
 
     Args:
         name: ``"default"`` or ``"paper"``.
         creation: The creation layer.
         matcher: The matcher, if not the recipe's own. Unless targets are in a canonical order,
             an encoder that knows positions in it has nothing to gain, so the readout goes with it.
+        prior: The prior, if not the recipe's own. The stages and the weight of the divergence go
+            with it: a rectified flow needs an encoder that keeps nearly everything, a prior that
+            is trained along needs one that does not.
 
     Raises:
-        ValueError: If there is no such recipe, creation layer or matcher.
+        ValueError: If there is no such recipe, creation layer, matcher or prior.
     """
     if name not in RECIPES:
         raise ValueError(f"Expected a recipe among {', '.join(RECIPES)} (got '{name}')")
-    if creation not in CREATIONS:
-        raise ValueError(
-            f"Expected a creation layer among {', '.join(CREATIONS)} (got '{creation}')"
-        )
+    for kind, value, known in (
+        ("creation layer", creation, CREATIONS),
+        ("matcher", matcher, MATCHERS),
+        ("prior", prior, PRIORS),
+    ):
+        if value is not None and value not in known:
+            raise ValueError(f"Expected a {kind} among {', '.join(known)} (got '{value}')")
     chosen = RECIPES[name]
-    if matcher is not None and matcher not in MATCHERS:
-        raise ValueError(f"Expected a matcher among {', '.join(MATCHERS)} (got '{matcher}')")
+    own = chosen.model.get("prior", "gaussian")
+    if prior is not None and prior != own:
+        chosen = _with_prior(chosen, prior)
     matcher = matcher or chosen.matcher
     readout = "canonical" if matcher == "canonical" else "pna"
     return replace(
         chosen, model={**chosen.model, "creation": creation, "readout": readout}, matcher=matcher
+    )
+
+
+def _with_prior(chosen: Recipe, prior: str) -> Recipe:
+    """The recipe with another prior, and with what goes with it."""
+    source = RECIPES["default"] if prior == "rectified_flow" else _DEFAULT
+    return replace(
+        chosen,
+        model={**chosen.model, "prior": prior},
+        weights={**chosen.weights, "kl": source.weights["kl"]},
+        stages=source.stages,
     )

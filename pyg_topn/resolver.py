@@ -1,4 +1,4 @@
-"""Layers and matchers by name."""
+"""Creation layers and priors by name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pyg_topn.nn.creation import (
     MLPCreation,
     TopNCreation,
 )
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
 
 CREATIONS = ("top_n", "first_n", "mlp", "iid")
+PRIORS = ("gaussian", "coupling_flow", "rectified_flow")
 
 
 def creation_resolver(query: Creation | str, **kwargs: Any) -> Creation:
@@ -44,3 +46,33 @@ def creation_resolver(query: Creation | str, **kwargs: Any) -> Creation:
             f"Expected a creation layer among {', '.join(CREATIONS)} (got '{query}')"
         ) from None
     return layer
+
+
+def prior_resolver(query: Prior | str, **kwargs: Any) -> Prior:
+    r"""Return a prior by its name.
+
+    Args:
+        query: ``"gaussian"``, ``"coupling_flow"`` or ``"rectified_flow"``; a prior is returned as
+            it is.
+        **kwargs: The arguments of the prior.
+
+    Raises:
+        ValueError: If there is no such prior.
+        TypeError: If the prior has no such argument.
+
+    Example:
+        >>> prior_resolver("gaussian", latent_channels=8)
+        GaussianPrior(8)
+    """
+    classes: dict[str, type[Prior]] = {
+        "gaussian": GaussianPrior,
+        "coupling_flow": CouplingFlowPrior,
+        "rectified_flow": RectifiedFlowPrior,
+    }
+    if isinstance(query, Prior):
+        return query
+    if not isinstance(query, str):
+        raise TypeError(f"Expected a prior or its name (got {type(query).__name__})")
+    if query not in classes:
+        raise ValueError(f"Expected a prior among {', '.join(PRIORS)} (got '{query}')")
+    return classes[query](**kwargs)

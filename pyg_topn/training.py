@@ -31,6 +31,7 @@ def train_qm9(
     recipe_name: str = "default",
     creation: str = "top_n",
     matcher: str | None = None,
+    prior: str | None = None,
     minutes: float | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -53,6 +54,7 @@ def train_qm9(
         recipe_name: ``"default"`` or ``"paper"``.
         creation: The creation layer.
         matcher: The matcher, if not the recipe's own.
+        prior: The prior, if not the recipe's own.
         minutes: The budget in minutes of training, validation included.
         epochs: The budget in epochs; give one of both. By default 5 minutes.
         seed: Of everything that is drawn.
@@ -72,10 +74,11 @@ def train_qm9(
         OSError: If a folder cannot be written.
         ImportError: If RDKit or matplotlib is not installed.
     """
-    chosen = recipe(recipe_name, creation, matcher)
+    chosen = recipe(recipe_name, creation, matcher, prior)
     minutes = 5.0 if minutes is None and epochs is None else minutes
     check_numbers(minutes, epochs, seed, patience, num_samples)
-    arguments = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "seed": seed}
+    names = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "prior": prior}
+    arguments = {**names, "seed": seed}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
     resumed = read_checkpoint(last) if resume and last.is_file() else None
@@ -142,7 +145,7 @@ def _finish(
     card = {
         **arguments,
         "data": "QM9, training split",
-        "prior": "N(0, I)",
+        "prior": module.model.prior.label,
         "step": best["global_step"],
         "epoch": best["epoch"],
     }

@@ -70,12 +70,13 @@ def smiles(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("small_training")
 def test_train_and_resume(tmp_path: Path, capsys: Output) -> None:
     words = ["train", "qm9", "--out", tmp_path / "run", "--data", tmp_path / "data", "--seed", 1]
-    words += ["--creation", "mlp", "--matcher", "none", "--recipe", "paper"]
+    words += ["--creation", "mlp", "--matcher", "none", "--prior", "coupling_flow"]
+    words += ["--recipe", "paper"]
     assert run(*words, "--epochs", 1) == 0
     assert f"The model is in {tmp_path / 'run' / 'model'}" in capsys.readouterr().out
     card = json.loads((tmp_path / "run" / "model" / "config.json").read_text())["card"]
-    described = [card[key] for key in ("recipe", "creation", "matcher", "seed", "step")]
-    assert described == ["paper", "mlp", "none", 1, 10]
+    described = [card[key] for key in ("recipe", "creation", "matcher", "seed", "step", "prior")]
+    assert described == ["paper", "mlp", "none", 1, 10, "coupling flow, 8 layers"]
 
     before = tree(tmp_path)
     fails(capsys, "without a run .*Resume it, or choose another folder", *words, "--epochs", 2)
@@ -84,6 +85,14 @@ def test_train_and_resume(tmp_path: Path, capsys: Output) -> None:
     assert run(*words, "--epochs", 2, "--resume") == 0
     (tmp_path / "run" / "checkpoints" / "last.ckpt").write_bytes(b"damaged")
     fails(capsys, "Delete it to start again", *words, "--epochs", 2, "--resume")
+
+
+def test_sample_says_how(model: Path, tmp_path: Path, capsys: Output) -> None:
+    for words, how in (([], "none corrected"), (["--correct"], "valencies corrected")):
+        assert run("sample", model, "-n", 5, "-o", tmp_path / "a.smi", *words) == 0
+        said = capsys.readouterr().out
+        assert how in said
+        assert load(model).prior.label in said
 
 
 @pytest.mark.parametrize("suffix", [".smi", ".csv", ".sdf", ".png"])
@@ -202,6 +211,7 @@ def test_train_fails_early(
         ("a.smi", ["--batch-size", 0], "'batch_size' to be at least 1"),
         ("a.smi", ["--seed", -1], "'seed' to be between"),
         ("a.smi", ["--temperature", 0], "'temperature' to be positive"),
+        ("a.smi", ["--temperature", 1, "--correct"], "no 'temperature' with 'correct'"),
     ],
 )
 def test_sample_fails_before_it_decodes(

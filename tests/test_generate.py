@@ -70,6 +70,25 @@ def test_a_seed_determines_the_molecules(model: GraphVAE) -> None:
     assert generate(model, 30, seed=2, temperature=1.0) != once
 
 
+def test_corrected_molecules_keep_their_valencies(model: GraphVAE) -> None:
+    torch.nn.init.ones_(model.decoder.presence_mlp.lins[-1].bias)  # Too many edges.
+
+    def worst(correct: bool) -> float:
+        """The largest excess of a valency over its maximum."""
+        assert model.vocabulary is not None
+        allowed = dict(zip(model.vocabulary.atoms, model.vocabulary.valences, strict=True))
+        parts = generate_molecules(model, 200, correct=correct)
+        return max(
+            sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds()) - allowed[atom.GetSymbol()]
+            for part in parts
+            for molecule in part
+            for atom in molecule.GetAtoms()
+        )
+
+    assert worst(correct=False) > 0
+    assert worst(correct=True) <= 0
+
+
 def test_parts_are_at_most_a_batch(model: GraphVAE) -> None:
     assert [len(part) for part in generate_molecules(model, 5, batch_size=2)] == [2, 2, 1]
     assert [len(part) for part in generate_molecules(model, 1)] == [1]
@@ -97,6 +116,7 @@ def test_the_mode_of_the_model_is_left_as_it_was(model: GraphVAE, training: bool
         ({"seed": 2**63}, r"'seed' to be between 0 and 2\^63 - 1"),
         ({"temperature": 0.0}, r"'temperature' to be positive \(got 0.0\)"),
         ({"temperature": float("nan")}, r"'temperature' to be positive \(got nan\)"),
+        ({"temperature": 1.0, "correct": True}, r"no 'temperature' with 'correct' \(got 1.0\)"),
     ],
 )
 def test_bad_numbers_are_refused_at_once(

@@ -10,7 +10,8 @@ from pyg_topn.losses import GraphVAELoss
 from pyg_topn.losses.matching import MATCHERS, matcher_resolver
 from pyg_topn.models import build_graph_vae
 from pyg_topn.recipe import RECIPES, Recipe, recipe
-from pyg_topn.resolver import CREATIONS
+from pyg_topn.resolver import CREATIONS, PRIORS
+from pyg_topn.stage import Stage
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -36,7 +37,8 @@ def test_the_readout_goes_with_the_matcher(name: str) -> None:
 
 def test_the_paper_is_as_printed() -> None:
     paper = recipe("paper")
-    assert (paper.matcher, paper.learning_rate, paper.ema_decay) == ("atom_score", 2e-3, 0.0)
+    assert (paper.matcher, paper.ema_decay) == ("atom_score", 0.0)
+    assert paper.stages == (Stage("joint", 1.0, 2e-3),)
     assert paper.model == {"creation": "top_n", "readout": "pna", "num_rounds": 0}
     assert paper.weights == paper.regularizer == {}
 
@@ -62,5 +64,32 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
         recipe("soup")
     with pytest.raises(ValueError, match=r"among top_n, first_n, mlp, iid \(got 'big_bang'\)"):
         recipe(creation="big_bang")
-    with pytest.raises(ValueError, match=r"among atom_score, canonical, none \(got 'tinder'\)"):
+    with pytest.raises(ValueError, match=r"a matcher among atom_score, .*none \(got 'tinder'\)"):
         recipe(matcher="tinder")
+    with pytest.raises(ValueError, match=r"gaussian, coupling_flow, .* \(got 'beta'\)"):
+        recipe(prior="beta")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("prior", PRIORS)
+def test_stages_go_with_the_prior(name: str, prior: str) -> None:
+    chosen = recipe(name, prior=prior)
+    vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **chosen.model)
+    kinds = [stage.kind for stage in chosen.stages]
+    if prior == "rectified_flow":
+        assert kinds == ["joint", "flow", "decoder"]
+        assert "rectified flow" in vae.prior.label
+    else:
+        assert kinds == ["joint"]
+    assert sum(stage.share for stage in chosen.stages) == pytest.approx(1)
+    assert recipe(name, prior=prior).regularizer == RECIPES[name].regularizer
+
+
+def test_the_place_in_a_run() -> None:
+    chosen = Recipe(
+        stages=(Stage("joint", 0.5, 1.0), Stage("flow", 0.3, 1.0), Stage("decoder", 0.2, 1.0))
+    )
+    places = [chosen.stage_at(progress) for progress in (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0, 1.5)]
+    assert [stage.kind for stage, _ in places] == ["joint"] * 2 + ["flow"] * 2 + ["decoder"] * 4
+    expected = [0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 1.0, 1.0]
+    assert [share for _, share in places] == pytest.approx(expected)

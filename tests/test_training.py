@@ -23,6 +23,7 @@ pytest.importorskip("matplotlib")
 from pyg_topn import _trainer, training
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.models import build_graph_vae
+from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.pretrained import load
 from pyg_topn.recipe import recipe
 from pyg_topn.training import GraphVAEModule, train_qm9
@@ -266,7 +267,8 @@ def test_another_run_in_the_same_folder_is_refused(trained: Path) -> None:
 
 def fake_run(out: Path, content: bytes) -> None:
     (out / "checkpoints").mkdir(parents=True)
-    arguments = {"recipe": "default", "creation": "top_n", "matcher": None, "seed": 0}
+    names = {"recipe": "default", "creation": "top_n", "matcher": None, "prior": None}
+    arguments = {**names, "seed": 0}
     (out / "arguments.json").write_text(json.dumps(arguments))
     (out / "checkpoints" / "last.ckpt").write_bytes(content)
 
@@ -345,3 +347,55 @@ def test_the_progress_bar_shows_little_and_lightning_is_quiet(
 
 def test_the_module_of_training_is_public() -> None:
     assert set(training.__all__) == {"MONITOR", "GraphVAEModule", "train_qm9"}
+
+
+@pytest.mark.usefixtures("small_training")
+def test_the_stages_train_what_they_say(tmp_path: Path) -> None:
+    """Encoder and decoder first, then the flow, then the decoder: nothing else moves."""
+    before: dict[str, torch.Tensor] = {}
+    moved: list[tuple[str, set[str]]] = []
+
+    class Spy(GraphVAEModule):
+        def training_step(self, batch: Any, index: int) -> torch.Tensor:
+            nonlocal before
+            now = {k: v.detach().clone() for k, v in self.model.named_parameters()}
+            if before:
+                parts = {k.split(".")[0] for k in now if not torch.equal(now[k], before[k])}
+                moved.append((self.kind, parts))
+            before = now
+            self.kind = self.chosen.stage_at(self.progress(self.trainer))[0].kind
+            return super().training_step(batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "GraphVAEModule", Spy)
+        run(tmp_path / "run", epochs=2)
+    assert {kind for kind, _ in moved} == {"joint", "flow", "decoder"}
+    expected = {"joint": {"encoder", "decoder"}, "flow": {"prior"}, "decoder": {"decoder"}}
+    for kind, parts in moved:
+        assert parts == expected[kind]
+    names = {key for row in rows(tmp_path / "run") for key in row}
+    assert {"train/prior_valency", "train/prior_connectivity"} <= names
+
+
+@pytest.mark.usefixtures("small_training")
+@pytest.mark.parametrize("prior", ["gaussian", "coupling_flow"])
+def test_priors_with_a_density_are_trained_along(prior: str, tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", epochs=1, prior=prior)
+    card = json.loads((folder / "config.json").read_text())["card"]
+    assert card["prior"] == load(folder).prior.label
+    untrained = build_graph_vae(4, (1, 2, 3), [0, 1, 2], prior=prior).prior
+    assert all(torch.isfinite(p).all() for p in load(folder).prior.parameters())
+    if prior == "coupling_flow":
+        weights = [
+            flow.mlps[0].lins[-1].weight.detach() for flow in (load(folder).prior, untrained)
+        ]
+        assert [bool(weight.any()) for weight in weights] == [True, False]
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_flow_knows_the_moments_of_its_latent_vectors(tmp_path: Path) -> None:
+    prior = load(run(tmp_path / "run", epochs=2)).prior
+    assert isinstance(prior, RectifiedFlowPrior)
+    assert float(prior.mean.abs().sum()) > 0
+    assert bool((prior.std > 0).all())
+    assert bool((prior.std != 1).any())

@@ -87,6 +87,7 @@ class GraphVAELoss(nn.Module):
         distribution: GraphDistribution,
         target: Batch,
         posterior: DiagonalGaussian | None = None,
+        divergence: Tensor | None = None,
     ) -> dict[str, Tensor]:
         r"""Return every term by name, unweighted, and their weighted sum as ``"loss"``.
 
@@ -94,6 +95,8 @@ class GraphVAELoss(nn.Module):
             distribution: The prediction.
             target: The target, in the format of the datasets.
             posterior: The posterior over latent vectors; without it there is no term ``"kl"``.
+            divergence: Its divergence from the prior, :math:`[B]`, where that is another than
+                :math:`\mathcal{N}(0, \mathbf{I})`: see :meth:`Prior.divergence`.
 
         Raises:
             ValueError: If the graphs of prediction and target differ in number or size.
@@ -103,8 +106,10 @@ class GraphVAELoss(nn.Module):
         pair_type = aligned_pair_type(distribution, target, perm)  # [P]
         terms = _cross_entropies(distribution, node_type, pair_type)
         terms.update(self._counts(distribution, node_type, pair_type))
-        if posterior is not None:
-            terms["kl"] = posterior.kl().sum() / max(distribution.num_graphs, 1)
+        if divergence is None and posterior is not None:
+            divergence = posterior.kl()
+        if divergence is not None:
+            terms["kl"] = divergence.sum() / max(distribution.num_graphs, 1)
         terms["loss"] = torch.stack([self.weights.get(k, 1.0) * v for k, v in terms.items()]).sum()
         return terms
 

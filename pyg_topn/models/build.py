@@ -11,7 +11,7 @@ from pyg_topn.nn.creation import SizeDistribution, SizePredictor
 from pyg_topn.nn.decoder import GraphDecoder
 from pyg_topn.nn.encoder import GraphEncoder
 from pyg_topn.nn.update import SetTransformer
-from pyg_topn.resolver import creation_resolver
+from pyg_topn.resolver import creation_resolver, prior_resolver
 
 
 def build_graph_vae(
@@ -31,6 +31,9 @@ def build_graph_vae(
     plus: bool = False,
     num_rounds: int = 2,
     predict_size: bool = False,
+    prior: str = "gaussian",
+    prior_channels: int | None = None,
+    prior_layers: int | None = None,
 ) -> GraphVAE:
     r"""Build a :class:`GraphVAE` from plain numbers and names.
 
@@ -53,6 +56,10 @@ def build_graph_vae(
         num_rounds: The number of rounds in which nodes and pairs see each other.
         predict_size: Whether sizes are predicted from the latent vector instead of drawn from the
             histogram.
+        prior: Where latent vectors come from: ``"gaussian"``, ``"coupling_flow"`` or
+            ``"rectified_flow"``.
+        prior_channels: The width of a flow, if not its default.
+        prior_layers: The number of layers of a flow, if not its default.
 
     Example:
         >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 5, 9], creation="first_n")
@@ -84,6 +91,10 @@ def build_graph_vae(
     decoder = GraphDecoder(
         layer, update, num_node_types, edge_orders, pair_channels, plus, num_rounds
     )
-    if predict_size:
-        return GraphVAE(encoder, decoder, SizePredictor(latent_channels, largest))
-    return GraphVAE(encoder, decoder, sizes)
+    flow: dict[str, int | None] = {}
+    if prior != "gaussian":
+        flow = {"hidden_channels": prior_channels, "num_layers": prior_layers}
+        flow = {"max_num_nodes": largest, **{k: v for k, v in flow.items() if v is not None}}
+    where = prior_resolver(prior, latent_channels=latent_channels, **flow)
+    size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
+    return GraphVAE(encoder, decoder, size_source, prior=where)

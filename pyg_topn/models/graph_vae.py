@@ -12,8 +12,11 @@ from pyg_topn.nn.creation.size_distribution import SizeDistribution
 from pyg_topn.nn.creation.size_predictor import SizePredictor
 from pyg_topn.nn.decoder.graph_decoder import GraphDecoder
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
+from pyg_topn.nn.decoder.valency_capped import valency_capped_mode
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
+from pyg_topn.nn.prior.base import Prior
+from pyg_topn.nn.prior.gaussian import GaussianPrior
 from pyg_topn.utils.layout import Layout
 
 
@@ -28,6 +31,8 @@ class GraphVAE(nn.Module):
         sizes: Where the sizes of new graphs come from: a :class:`SizeDistribution` (figure 1a of
             the paper) or a :class:`SizePredictor` that reads them off the latent vector (1b).
         vocabulary: What node and edge types mean, for models of molecules.
+        prior: Where the latent vectors of new graphs come from; by default
+            :math:`\mathcal{N}(0, \mathbf{I})`, as in the paper.
 
     Raises:
         ValueError: If the modules do not fit together.
@@ -58,8 +63,10 @@ class GraphVAE(nn.Module):
         decoder: GraphDecoder,
         sizes: SizeDistribution | SizePredictor,
         vocabulary: MoleculeVocabulary | None = None,
+        prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        prior = GaussianPrior(decoder.latent_channels) if prior is None else prior
         if encoder.latent_channels != decoder.latent_channels:
             raise ValueError(
                 "Expected encoder and decoder to share the size of the latent vector "
@@ -71,9 +78,11 @@ class GraphVAE(nn.Module):
                 f"Expected sizes of at most {limit} nodes, the most that the decoder can create "
                 f"(got {sizes.max_num_nodes})"
             )
+        _check_prior(prior, decoder.latent_channels, sizes)
         self.encoder = encoder
         self.decoder = decoder
         self.sizes = sizes
+        self.prior = prior
         self.vocabulary = vocabulary
 
     @property
@@ -119,17 +128,6 @@ class GraphVAE(nn.Module):
         num_nodes = Layout.from_batch(batch).num_nodes
         return GraphVAEOutput(self.decode(z, num_nodes, generator), posterior, z)
 
-    def prior(self, num_graphs: int, generator: torch.Generator | None = None) -> Tensor:
-        r"""Draw latent vectors from :math:`\mathcal{N}(0, \mathbf{I})`, :math:`[B, L]`.
-
-        They are drawn on the generator's device, so that a seed gives the same graphs on any.
-        """
-        parameter = next(self.parameters())
-        device = parameter.device if generator is None else generator.device
-        shape = (num_graphs, self.latent_channels)
-        z = torch.randn(shape, generator=generator, device=device, dtype=parameter.dtype)
-        return z.to(parameter.device)
-
     def sample_sizes(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
         r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
         if isinstance(self.sizes, SizePredictor):
@@ -137,6 +135,30 @@ class GraphVAE(nn.Module):
         device = "cpu" if generator is None else generator.device
         sizes = SizeDistribution(self.sizes.histogram.to(device))
         return sizes.sample(z.size(0), generator).cpu()
+
+    def sample_latents(
+        self,
+        num_graphs: int,
+        num_nodes: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        r"""Draw latent vectors from the prior, and sizes, in the order that they depend on each
+        other.
+
+        Args:
+            num_graphs: How many, :math:`B`.
+            num_nodes: The sizes, :math:`[B]`, if they are given.
+            generator: Where to draw from.
+
+        Returns:
+            The latent vectors, :math:`[B, L]`, and the sizes, :math:`[B]`, on the CPU.
+        """
+        if num_nodes is None and isinstance(self.sizes, SizePredictor):
+            z = self.prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator)
+            return z, self.sample_sizes(z, generator)
+        if num_nodes is None:
+            num_nodes = self.sample_sizes(torch.empty(num_graphs, 0), generator)
+        return self.prior.sample(num_nodes, generator), num_nodes
 
     @torch.no_grad()
     def sample(
@@ -146,6 +168,7 @@ class GraphVAE(nn.Module):
         generator: torch.Generator | None = None,
         temperature: float | None = None,
         z: Tensor | None = None,
+        correct: bool = False,
     ) -> Batch:
         r"""Generate graphs in one pass.
 
@@ -156,21 +179,58 @@ class GraphVAE(nn.Module):
             temperature: If given, graphs are drawn from the decoded distribution at this
                 temperature; by default the most likely one is taken.
             z: The latent vectors, :math:`[B, L]`; drawn from the prior if not given.
+            correct: Whether to keep every atom within the largest valency of its type, by
+                :func:`~pyg_topn.nn.decoder.valency_capped_mode`. What is measured of such graphs
+                is to be reported as corrected, apart from the rest.
 
         Returns:
             A batch in the format of the datasets.
 
         Raises:
-            ValueError: If sizes or latent vectors do not fit.
+            ValueError: If sizes or latent vectors do not fit, or a correction is asked for without
+                a vocabulary or together with a temperature.
         """
         if num_graphs < 0:
             raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
-        z = self.prior(num_graphs, generator) if z is None else z
-        if z.size(0) != num_graphs:
+        if correct and (self.vocabulary is None or temperature is not None):
+            raise ValueError(
+                "Expected a vocabulary and no temperature for a correction "
+                f"(got {self.vocabulary} and {temperature})"
+            )
+        if z is None:
+            if num_nodes is not None and num_nodes.numel() != num_graphs:
+                raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
+            z, num_nodes = self.sample_latents(num_graphs, num_nodes, generator)
+        elif z.size(0) != num_graphs:
             raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
-        if num_nodes is None:
+        elif num_nodes is None:
             num_nodes = self.sample_sizes(z, generator)
         distribution = self.decode(z, num_nodes, generator)
+        if correct and self.vocabulary is not None:
+            rules = self.vocabulary.valences, self.vocabulary.bond_orders
+            return valency_capped_mode(distribution, *rules)
         if temperature is None:
             return distribution.mode()
         return distribution.sample(generator, temperature)
+
+
+def _check_prior(
+    prior: Prior, latent_channels: int, sizes: SizeDistribution | SizePredictor
+) -> None:
+    if prior.latent_channels != latent_channels:
+        raise ValueError(
+            "Expected prior and decoder to share the size of the latent vector "
+            f"(got {prior.latent_channels} and {latent_channels})"
+        )
+    if prior.max_num_nodes is None:
+        return
+    if isinstance(sizes, SizePredictor):
+        raise ValueError(
+            "Expected sizes that do not depend on the latent vector, since the prior of latent "
+            "vectors depends on sizes (got a SizePredictor)"
+        )
+    if sizes.max_num_nodes > prior.max_num_nodes:
+        raise ValueError(
+            f"Expected sizes of at most {prior.max_num_nodes} nodes, the most that the prior knows "
+            f"(got {sizes.max_num_nodes})"
+        )

@@ -303,6 +303,19 @@ def test_without_matching_the_order_counts() -> None:
     assert len(values) > 1
 
 
+def test_the_divergence_from_another_prior() -> None:
+    target = batch_of("CCO", "C#C")
+    distribution = random_distribution([3, 2])
+    posterior = DiagonalGaussian(torch.randn(2, 4), torch.randn(2, 4))
+    loss = GraphVAELoss(NoneMatcher(), ORDERS)
+    normal = loss(distribution, target, posterior)
+    assert torch.equal(normal["kl"], posterior.kl().sum() / 2)
+    other = loss(distribution, target, posterior, torch.tensor([3.0, 5.0]))
+    assert float(other["kl"]) == 4.0
+    difference = float(other["loss"] - normal["loss"])
+    assert difference == pytest.approx(4.0 - float(normal["kl"]), abs=1e-4)
+
+
 def test_weights() -> None:
     target = batch_of("CCO", "C#C")
     distribution = random_distribution([3, 2], torch.float64)

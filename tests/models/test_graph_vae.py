@@ -14,7 +14,7 @@ from pyg_topn.losses.matching import AtomScoreMatcher, CanonicalMatcher, Matcher
 from pyg_topn.models import GraphVAE, GraphVAEOutput, build_graph_vae
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation import MLPCreation, SizeDistribution, SizePredictor, TopNCreation
-from pyg_topn.nn.decoder import GraphDecoder
+from pyg_topn.nn.decoder import GraphDecoder, valency_capped_mode
 from pyg_topn.nn.encoder import GraphEncoder
 from pyg_topn.nn.update import SetTransformer
 from pyg_topn.transforms import CanonicalOrder, PermuteNodes
@@ -174,7 +174,7 @@ def test_drawn_sizes_depend_on_the_seed_only() -> None:
 def test_temperature() -> None:
     vae = small_vae(creation="first_n")
     sizes = torch.full((40,), 9)
-    z = vae.prior(40, seeded(0))
+    z = vae.sample_latents(40, sizes, seeded(0))[0]
 
     def draw(temperature: float | None) -> Batch:
         return vae.sample(40, sizes, seeded(1), temperature=temperature, z=z)
@@ -189,6 +189,21 @@ def test_temperature() -> None:
     assert hot.edge_index.size(1) / 2 / (40 * 36) == pytest.approx(0.75, abs=0.05)
 
 
+def test_correction() -> None:
+    vae = small_vae(creation="first_n")
+    torch.nn.init.ones_(vae.decoder.presence_mlp.lins[-1].bias)  # Too many edges.
+    z, sizes = torch.randn(60, 8), torch.full((60,), 9)
+    with pytest.raises(ValueError, match=r"a vocabulary and no temperature .*\(got None and None"):
+        vae.sample(60, sizes, z=z, correct=True)
+    vae.vocabulary = MoleculeVocabulary.qm9()
+    with pytest.raises(ValueError, match="no temperature for a correction"):
+        vae.sample(60, sizes, z=z, correct=True, temperature=1.0)
+    corrected, plain = vae.sample(60, sizes, z=z, correct=True), vae.sample(60, sizes, z=z)
+    expected = valency_capped_mode(vae.decode(z, sizes), (4, 3, 2, 1), (1, 2, 3))
+    assert equal(corrected, expected)
+    assert not equal(corrected, plain)
+
+
 def test_given_latent_vectors_are_decoded() -> None:
     vae = small_vae(creation="first_n")
     z, sizes = torch.randn(4, 8), torch.tensor([9, 1, 5, 2])
@@ -197,11 +212,11 @@ def test_given_latent_vectors_are_decoded() -> None:
 
 
 def test_prior() -> None:
-    z = small_vae().prior(4_000, seeded(0))
+    z = small_vae().sample_latents(4_000, generator=seeded(0))[0]
     assert z.shape == (4_000, 8)
     assert float(z.mean(dim=0).abs().max()) < 0.08
     assert float((z.std(dim=0) - 1).abs().max()) < 0.06
-    assert small_vae().double().prior(2).dtype == torch.float64
+    assert small_vae().double().sample_latents(2)[0].dtype == torch.float64
 
 
 def test_no_graphs() -> None:
@@ -219,7 +234,7 @@ def test_no_graphs() -> None:
         ({"num_graphs": -1}, r"'num_graphs' to be at least 0 \(got -1\)"),
         ({"num_graphs": 2, "z": torch.zeros(3, 8)}, r"2 latent vectors \(got 3\)"),
         ({"num_graphs": 2, "z": torch.zeros(2, 7)}, r"shape \[B, 8\] .*\(2, 7\)"),
-        ({"num_graphs": 2, "num_nodes": torch.tensor([3])}, r"each of the 2 rows .*\(got 1\)"),
+        ({"num_graphs": 2, "num_nodes": torch.tensor([3])}, r"2 sizes \(got 1\)"),
         ({"num_graphs": 2, "num_nodes": torch.tensor([3, 0])}, r"at least 1 everywhere \(got 0\)"),
         ({"num_graphs": 1, "num_nodes": torch.tensor([13])}, r"at most 12 everywhere \(got 13\)"),
         ({"num_graphs": 1, "temperature": 0.0}, r"'temperature' to be positive \(got 0.0\)"),

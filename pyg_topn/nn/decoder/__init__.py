@@ -4,6 +4,7 @@ from pyg_topn.nn.decoder.graph_decoder import GraphDecoder
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution, expected_valency
 from pyg_topn.nn.decoder.pair_refinement import PairRefinement
 from pyg_topn.nn.decoder.set2graph import Set2Graph
+from pyg_topn.nn.decoder.valency_capped import valency_capped_mode
 
 __all__ = [
     "GraphDecoder",
@@ -11,4 +12,5 @@ __all__ = [
     "PairRefinement",
     "Set2Graph",
     "expected_valency",
+    "valency_capped_mode",
 ]

@@ -42,13 +42,7 @@ class GraphDistribution:
     layout: Layout
 
     def __post_init__(self) -> None:
-        rows = (self.node_logits.size(0), self.pair_logits.size(0))
-        expected = (self.layout.batch.numel(), self.layout.pair_index.size(1))
-        if rows != expected:
-            raise ValueError(
-                f"Expected {expected[0]} rows of node logits and {expected[1]} of pair logits "
-                f"(got {rows[0]} and {rows[1]})"
-            )
+        self._check_rows(self.node_logits, self.pair_logits, "node logits", "pair logits")
 
     @property
     def batch(self) -> Tensor:
@@ -77,7 +71,7 @@ class GraphDistribution:
             A batch in the format of the datasets: :obj:`x` one-hot :math:`[N, A]`,
             :obj:`edge_index` with both directions, :obj:`edge_attr` one-hot :math:`[E, T]`.
         """
-        return self._to_batch(self.node_logits.argmax(dim=-1), self.pair_logits.argmax(dim=-1))
+        return self.to_batch(self.node_logits.argmax(dim=-1), self.pair_logits.argmax(dim=-1))
 
     def sample(self, generator: torch.Generator | None = None, temperature: float = 1.0) -> Batch:
         r"""Draw graphs.
@@ -94,7 +88,7 @@ class GraphDistribution:
         """
         if not temperature > 0:
             raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
-        return self._to_batch(
+        return self.to_batch(
             _draw(self.node_logits / temperature, generator),
             _draw(self.pair_logits / temperature, generator),
         )
@@ -112,7 +106,28 @@ class GraphDistribution:
         layout = Layout(self.layout.num_nodes, torch.device(device))
         return GraphDistribution(self.node_logits.to(device), self.pair_logits.to(device), layout)
 
-    def _to_batch(self, node_type: Tensor, pair_type: Tensor) -> Batch:
+    def to_batch(self, node_type: Tensor, pair_type: Tensor) -> Batch:
+        r"""Turn types that were chosen in some way into graphs of the sizes of this distribution.
+
+        Args:
+            node_type: The type of every node, :math:`[N]`.
+            pair_type: The type of the edge of every unordered pair, :math:`[P]`; 0 is "no edge".
+
+        Returns:
+            A batch in the format of :meth:`mode`.
+
+        Raises:
+            ValueError: If the numbers of types are not those of the nodes and pairs.
+
+        Example:
+            >>> layout = Layout(torch.tensor([2]), torch.device("cpu"))
+            >>> distribution = GraphDistribution(torch.zeros(2, 4), torch.zeros(1, 4), layout)
+            >>> batch = distribution.to_batch(torch.tensor([0, 2]), torch.tensor([3]))
+            >>> batch.edge_attr
+            tensor([[0., 0., 1.],
+                    [0., 0., 1.]])
+        """
+        self._check_rows(node_type, pair_type, "node types", "pair types")
         edge = pair_type.nonzero().squeeze(1)
         num_edge_types = self.pair_logits.size(1) - 1
         edge_index, attrs = undirected(
@@ -125,6 +140,15 @@ class GraphDistribution:
             edge_index,
             {"edge_attr": F.one_hot(attrs["type"], num_edge_types).to(dtype)},
         )
+
+    def _check_rows(self, of_nodes: Tensor, of_pairs: Tensor, nodes: str, pairs: str) -> None:
+        rows = (of_nodes.size(0), of_pairs.size(0))
+        expected = (self.layout.batch.numel(), self.layout.pair_index.size(1))
+        if rows != expected:
+            raise ValueError(
+                f"Expected {expected[0]} rows of {nodes} and {expected[1]} of {pairs} "
+                f"(got {rows[0]} and {rows[1]})"
+            )
 
 
 def expected_valency(pair_logits: Tensor, edge_orders: Tensor, layout: Layout) -> Tensor:

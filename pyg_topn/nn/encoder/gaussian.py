@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,3 +45,12 @@ class DiagonalGaussian:
         """
         terms = self.mean.square() + self.log_variance.exp() - 1 - self.log_variance
         return 0.5 * terms.sum(dim=-1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        r"""Return the logarithm of the density in nats, :math:`[B]`.
+
+        Args:
+            z: Latent vectors, :math:`[B, L]`.
+        """
+        squares = (z - self.mean).square() * (-self.log_variance).exp()
+        return -0.5 * (squares + self.log_variance + math.log(2 * math.pi)).sum(dim=-1)

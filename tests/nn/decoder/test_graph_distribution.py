@@ -58,6 +58,15 @@ def test_mode_and_draws_are_exact(generator: torch.Generator) -> None:
     assert_same_batch(sure().to("cpu").mode(), expected_batch())
 
 
+def test_chosen_types() -> None:
+    uniform = GraphDistribution(torch.zeros(6, 4), torch.zeros(4, 4), layout_of(SIZES))
+    assert_same_batch(uniform.to_batch(NODE_TYPE, PAIR_TYPE), expected_batch())
+    with pytest.raises(ValueError, match="6 rows of node types and 4 of pair types .got 6 and 3"):
+        uniform.to_batch(NODE_TYPE, PAIR_TYPE[1:])
+    with pytest.raises(ValueError, match="6 rows of node types and 4 of pair types .got 5 and 4"):
+        uniform.to_batch(NODE_TYPE[1:], PAIR_TYPE)
+
+
 def test_views() -> None:
     distribution = sure()
     assert distribution.num_graphs == 3

@@ -1,0 +1,125 @@
+"""The contract of every prior over latent vectors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
+from pyg_topn.utils.ragged import check_num_nodes
+
+
+class Prior(nn.Module, ABC):
+    r"""Base class of the distributions that latent vectors are drawn from, given the sizes of the
+    graphs that they stand for.
+
+    A variant implements :meth:`draw`, and :meth:`log_density` where it has one.
+
+    Args:
+        latent_channels: The size of a latent vector, :math:`L`.
+        max_num_nodes: The largest graph that it knows of; :obj:`None` if sizes do not matter.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    _like: Tensor
+
+    def __init__(self, latent_channels: int, max_num_nodes: int | None = None) -> None:
+        super().__init__()
+        for name, value in (
+            ("latent_channels", latent_channels),
+            ("max_num_nodes", max_num_nodes),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
+        self.latent_channels = latent_channels
+        self.max_num_nodes = max_num_nodes
+        # Follows the module to its device and type, also where there are no parameters.
+        self.register_buffer("_like", torch.empty(0), persistent=False)
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What results obtained with this prior are to be labelled with."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the latent vectors depend on the sizes."""
+        return self.max_num_nodes is not None
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+
+    @abstractmethod
+    def draw(self, noise: Tensor, num_nodes: Tensor) -> Tensor:
+        r"""Turn normal noise into latent vectors.
+
+        Args:
+            noise: Drawn from :math:`\mathcal{N}(0, \mathbf{I})`, :math:`[B, L]`.
+            num_nodes: The size of every graph, :math:`[B]`, on the device of the noise.
+
+        Returns:
+            The latent vectors, :math:`[B, L]`.
+        """
+
+    def log_density(self, z: Tensor, num_nodes: Tensor) -> Tensor:
+        r"""Return :math:`\log p(\mathbf{z} \mid n)` in nats, :math:`[B]`; arguments are checked."""
+        raise NotImplementedError(f"{self.__class__.__name__} has no tractable density")
+
+    @torch.no_grad()
+    def sample(self, num_nodes: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        r"""Draw a latent vector for every graph.
+
+        The noise is drawn on the generator's device, so that a seed gives the same on any.
+
+        Args:
+            num_nodes: The size of every graph, :math:`[B]`, ``torch.int64``.
+            generator: Where to draw from.
+
+        Returns:
+            The latent vectors, :math:`[B, L]`, on the device of the module.
+
+        Raises:
+            ValueError: If the sizes have another type or are too large.
+        """
+        check_num_nodes(num_nodes, self.max_num_nodes)
+        noise = torch.randn(
+            (num_nodes.numel(), self.latent_channels),
+            generator=generator,
+            device=self._like.device if generator is None else generator.device,
+            dtype=self._like.dtype,
+        )
+        return self.draw(noise.to(self._like.device), num_nodes.to(self._like.device))
+
+    def log_prob(self, z: Tensor, num_nodes: Tensor) -> Tensor:
+        r"""Return the logarithm of the density of latent vectors in nats, :math:`[B]`.
+
+        Args:
+            z: The latent vectors, :math:`[B, L]`.
+            num_nodes: The size of every graph, :math:`[B]`.
+
+        Raises:
+            ValueError: If shapes or sizes do not fit.
+            NotImplementedError: If there is no tractable density.
+        """
+        check_num_nodes(num_nodes, self.max_num_nodes)
+        if z.shape != (num_nodes.numel(), self.latent_channels):
+            raise ValueError(
+                f"Expected 'z' of shape [{num_nodes.numel()}, {self.latent_channels}] "
+                f"(got {list(z.shape)})"
+            )
+        return self.log_density(z, num_nodes.to(z.device))
+
+    def divergence(self, posterior: DiagonalGaussian, z: Tensor, num_nodes: Tensor) -> Tensor:
+        r"""Return the divergence of a posterior from this prior in nats, :math:`[B]`: estimated
+        without bias from one sample, :math:`\log q(\mathbf{z}) - \log p(\mathbf{z} \mid n)`.
+
+        Args:
+            posterior: The posterior, :math:`q`.
+            z: A sample of it, :math:`[B, L]`.
+            num_nodes: The size of every graph, :math:`[B]`.
+        """
+        return posterior.log_prob(z) - self.log_prob(z, num_nodes)

@@ -1,0 +1,39 @@
+"""A stage of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = ("joint", "flow", "decoder")
+
+
+@dataclass(frozen=True)
+class Stage:
+    r"""A stage of a training run.
+
+    Args:
+        kind: ``"joint"`` trains encoder, decoder and a prior that has a density together;
+            ``"flow"`` fits a rectified flow on the latent vectors of the encoder, and nothing
+            else; ``"decoder"`` trains the decoder, on the data and on samples of the prior.
+        share: How much of the run it takes.
+        learning_rate: At its highest; it falls to 0 along a cosine.
+
+    Raises:
+        ValueError: If there is no such kind, or a number is out of range.
+
+    Example:
+        >>> Stage("joint", 0.5, 2e-3).share
+        0.5
+    """
+
+    kind: str
+    share: float
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"Expected a stage among {', '.join(KINDS)} (got '{self.kind}')")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"Expected 'share' above 0 and at most 1 (got {self.share})")
+        if not self.learning_rate > 0:
+            raise ValueError(f"Expected 'learning_rate' above 0 (got {self.learning_rate})")
