@@ -8,14 +8,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from pyg_topn.models import GraphVAE, build_graph_vae
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.utils._paths import check_folder
 
 WEIGHTS, CONFIG, FORMAT = "model.safetensors", "config.json", 1
+SHIPPED = Path(__file__).parent / "_pretrained"
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
@@ -25,6 +28,7 @@ def save(
     arguments: dict[str, Any],
     vocabulary: MoleculeVocabulary | None = None,
     card: dict[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Path:
     r"""Save a model as a folder with ``model.safetensors`` and ``config.json``.
 
@@ -36,6 +40,8 @@ def save(
         arguments: What :func:`~pyg_topn.models.build_graph_vae` built it from.
         vocabulary: What node and edge types mean.
         card: Anything to remember about the training, as plain JSON types.
+        dtype: What floating-point weights are stored as; by default as they are. ``torch.float16``
+            halves the file; a model that is loaded computes in single precision all the same.
 
     Returns:
         The folder.
@@ -61,7 +67,7 @@ def save(
         "card": card or {},
     }
     text = json.dumps(config, indent=2) + "\n"
-    weights = {key: value.detach().contiguous() for key, value in model.state_dict().items()}
+    weights = {key: _stored(value, dtype) for key, value in model.state_dict().items()}
     new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
         new.mkdir(parents=True)
@@ -78,6 +84,22 @@ def save(
     return folder
 
 
+def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A tensor as it is written; counts, which half precision cannot hold, as they are."""
+    convert = dtype is not None and value.dtype == torch.float32
+    return value.detach().to(dtype if convert else value.dtype).contiguous()
+
+
+def pretrained_models() -> tuple[str, ...]:
+    r"""Return the names of the models that come with the package, for :func:`load`.
+
+    Example:
+        >>> all((SHIPPED / name / CONFIG).is_file() for name in pretrained_models())
+        True
+    """
+    return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}")))
+
+
 def _build(config: dict[str, Any]) -> GraphVAE:
     """Make a model from its description, with weights still to be read."""
     if config["format"] != FORMAT:
@@ -92,11 +114,17 @@ def _build(config: dict[str, Any]) -> GraphVAE:
     return model
 
 
+def _or_names() -> str:
+    names = pretrained_models()
+    return f", or one of {', '.join(names)}" if names else ""
+
+
 def load(folder: str | os.PathLike[str]) -> GraphVAE:
     r"""Load a saved model.
 
     Args:
-        folder: The folder of the model.
+        folder: The folder of the model, or the name of one that comes with the package, see
+            :func:`pretrained_models`.
 
     Returns:
         The model, in evaluation mode; its :obj:`vocabulary` says what the types mean.
@@ -104,10 +132,12 @@ def load(folder: str | os.PathLike[str]) -> GraphVAE:
     Raises:
         ValueError: If there is no model in the folder, or it is damaged.
     """
+    if folder in pretrained_models() and not (Path(folder) / CONFIG).is_file():
+        folder = SHIPPED / folder
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         raise ValueError(
-            f"Expected a folder with a saved model (got '{folder}', no {CONFIG} there)"
+            f"Expected a folder with a saved model{_or_names()} (got '{folder}', no {CONFIG} there)"
         )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

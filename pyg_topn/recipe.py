@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pyg_topn.losses.matching import MATCHERS
@@ -105,6 +107,7 @@ def recipe(
     creation: str = "top_n",
     matcher: str | None = None,
     prior: str | None = None,
+    **changes: Any,
 ) -> Recipe:
     r"""Return a recipe with a creation layer, a matcher and a prior.
 
@@ -116,9 +119,15 @@ def recipe(
         prior: The prior, if not the recipe's own. The stages and the weight of the divergence go
             with it: a rectified flow needs an encoder that keeps nearly everything, a prior that
             is trained along needs one that does not.
+        **changes: Fields of :class:`Recipe` that take the place of the recipe's; those of
+            ``model`` and ``weights`` are added to what is there.
 
     Raises:
-        ValueError: If there is no such recipe, creation layer, matcher or prior.
+        ValueError: If there is no such recipe, creation layer, matcher, prior or field.
+
+    Example:
+        >>> recipe(model={"num_reference_points": 20}, regularizer={}).regularizer
+        {}
     """
     if name not in RECIPES:
         raise ValueError(f"Expected a recipe among {', '.join(RECIPES)} (got '{name}')")
@@ -135,9 +144,28 @@ def recipe(
         chosen = _with_prior(chosen, prior)
     matcher = matcher or chosen.matcher
     readout = "canonical" if matcher == "canonical" else "pna"
-    return replace(
-        chosen, model={**chosen.model, "creation": creation, "readout": readout}, matcher=matcher
-    )
+    model = {**chosen.model, "creation": creation, "readout": readout}
+    return _changed(replace(chosen, model=model, matcher=matcher), changes)
+
+
+def _changed(chosen: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with other fields."""
+    known = [each.name for each in fields(Recipe)]
+    for name in changes:
+        if name not in known:
+            raise ValueError(f"Expected fields among {', '.join(known)} (got '{name}')")
+    added = {
+        name: {**getattr(chosen, name), **changes[name]}
+        for name in ("model", "weights")
+        if name in changes
+    }
+    return replace(chosen, **{**changes, **added})
+
+
+def plain(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of a recipe as plain JSON types, to compare and to keep."""
+    text = json.dumps(dict(changes), default=asdict)
+    return dict(json.loads(text))
 
 
 def _with_prior(chosen: Recipe, prior: str) -> Recipe:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from pyg_topn._graph_vae_module import GraphVAEModule
 from pyg_topn._run_checks import check_fit, check_numbers, check_places, read_checkpoint
@@ -17,7 +19,7 @@ from pyg_topn.loader import ResidentLoader
 from pyg_topn.models import build_graph_vae
 from pyg_topn.plot import plot_training_curves
 from pyg_topn.pretrained import save
-from pyg_topn.recipe import recipe
+from pyg_topn.recipe import plain, recipe
 from pyg_topn.utils.optional import require
 
 L = require("lightning.pytorch", extra="train")
@@ -40,6 +42,8 @@ def train_qm9(
     patience: int = 50,
     progress_bar: bool = True,
     num_samples: int = 2000,
+    num_train: int | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Path:
     r"""Train a graph VAE on the training split of QM9.
 
@@ -64,6 +68,9 @@ def train_qm9(
         patience: After how many validations without a better sample the run stops early.
         progress_bar: Whether to show one.
         num_samples: How many molecules are sampled at every validation.
+        num_train: How many molecules of the training split to train on, drawn by the seed; by
+            default all.
+        changes: What else is to differ from the recipe, see :func:`~pyg_topn.recipe.recipe`.
 
     Returns:
         The folder of the model.
@@ -74,43 +81,60 @@ def train_qm9(
         OSError: If a folder cannot be written.
         ImportError: If RDKit or matplotlib is not installed.
     """
-    chosen = recipe(recipe_name, creation, matcher, prior)
+    chosen = recipe(recipe_name, creation, matcher, prior, **(changes or {}))
     minutes = 5.0 if minutes is None and epochs is None else minutes
     check_numbers(minutes, epochs, seed, patience, num_samples)
     names = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "prior": prior}
-    arguments = {**names, "seed": seed}
+    arguments = {**names, "seed": seed, "num_train": num_train, "changes": plain(changes or {})}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
     resumed = read_checkpoint(last) if resume and last.is_file() else None
     out.mkdir(parents=True, exist_ok=True)
     L.seed_everything(seed, verbose=False)
-    train, val = HeavyAtomQM9(root, "train"), HeavyAtomQM9(root, "val")
-    model_arguments = {
-        "num_node_types": len(train.vocabulary.atoms),
-        "edge_orders": list(train.vocabulary.bond_orders),
-        "size_histogram": train.size_histogram().tolist(),
-        **chosen.model,
-    }
+    train, val = _splits(root, num_train, chosen.batch_size, seed)
+    model_arguments = _model_arguments(train, chosen.model)
     model = build_graph_vae(**model_arguments)
     model.vocabulary = train.vocabulary
     size, hidden = chosen.batch_size, ("smiles", "idx")
     loaders = (
         ResidentLoader(train, size, shuffle=True, drop_last=True, seed=seed, exclude_keys=hidden),
-        ResidentLoader(val[:4096], size, exclude_keys=hidden),
+        ResidentLoader(val, size, exclude_keys=hidden),
     )
     (out / "arguments.json").write_text(json.dumps(arguments) + "\n", encoding="utf-8")
     timer, progress = _budget(minutes, epochs)
     module = GraphVAEModule(model, chosen, progress, num_samples)
     check_fit(module, resumed, last)
-    options: dict[str, Any] = {
-        "patience": patience,
-        "progress_bar": progress_bar,
-        "resumed": resumed,
-    }
+    shown: dict[str, Any] = {"patience": patience, "progress_bar": progress_bar, "resumed": resumed}
     with quiet():
-        trainer = make_trainer(out, timer, epochs, ema_decay=chosen.ema_decay, **options)
+        trainer = make_trainer(out, timer, epochs, ema_decay=chosen.ema_decay, **shown)
         fit(trainer, module, loaders, None if resumed is None else last)
     return _finish(out, module, model_arguments, arguments)
+
+
+def _splits(
+    root: str | os.PathLike[str], num_train: int | None, batch_size: int, seed: int
+) -> tuple[HeavyAtomQM9, HeavyAtomQM9]:
+    """The molecules to train on, and some to validate on."""
+    train, val = HeavyAtomQM9(root, "train"), HeavyAtomQM9(root, "val")
+    if num_train is None:
+        return train, val[:4096]
+    if not batch_size <= num_train <= len(train):
+        raise ValueError(
+            f"Expected 'num_train' to be at least a batch of {batch_size}, and at most "
+            f"{len(train)} (got {num_train})"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return train[torch.randperm(len(train), generator=generator)[:num_train]], val[:4096]
+
+
+def _model_arguments(train: HeavyAtomQM9, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model is built from, as plain JSON types."""
+    return {
+        "num_node_types": len(train.vocabulary.atoms),
+        "edge_orders": list(train.vocabulary.bond_orders),
+        "size_histogram": train.size_histogram().tolist(),
+        **options,
+    }
 
 
 def _budget(minutes: float | None, epochs: int | None) -> tuple[Any, Callable[[Any], float]]:

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import pyg_topn
+from pyg_topn import pretrained
 from pyg_topn.models import build_graph_vae
 from pyg_topn.molecule import MoleculeVocabulary
-from pyg_topn.pretrained import load, save
+from pyg_topn.pretrained import load, pretrained_models, save
 from pyg_topn.resolver import CREATIONS
 
 QM9 = MoleculeVocabulary.qm9()
@@ -182,3 +183,61 @@ def test_no_model_is_said_to_be_none(name: str, tmp_path: Path) -> None:
         ValueError, match=r"Expected a folder with a saved model .* no config\.json"
     ):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "coupling_flow", "rectified_flow"])
+def test_half_precision_halves_the_file_and_computes_in_single(prior: str, tmp_path: Path) -> None:
+    given = arguments(prior=prior)
+    model = build_graph_vae(**given).eval()
+    whole = save(model, tmp_path / "whole", given, QM9)
+    half = save(model, tmp_path / "half", given, QM9, dtype=torch.float16)
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (whole, half)]
+    assert sizes[1] < 0.65 * sizes[0]
+    loaded = load(half)
+    for name, value in model.state_dict().items():
+        back = loaded.state_dict()[name]
+        assert back.dtype == value.dtype, name
+        torch.testing.assert_close(back, value, rtol=1e-3, atol=1e-4)
+    assert torch.equal(loaded.sizes.histogram, model.sizes.histogram)
+    assert loaded.sample(3).num_graphs == 3
+
+
+def test_models_that_come_with_the_package_have_names(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    folder.rename(shipped / "small-one")
+    (shipped / "no model").mkdir()
+    monkeypatch.setattr(pretrained, "SHIPPED", shipped)
+    monkeypatch.chdir(tmp_path)
+    assert pretrained_models() == ("small-one",)
+    assert load("small-one").sample(3).num_graphs == 3
+    with pytest.raises(ValueError, match=r"saved model, or one of small-one \(got 'large-one', no"):
+        load("large-one")
+
+
+def test_a_folder_goes_before_a_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = arguments(latent_channels=4)
+    shipped = save(build_graph_vae(**other), tmp_path / "shipped" / "model", other).parent
+    monkeypatch.setattr(pretrained, "SHIPPED", shipped)
+    monkeypatch.chdir(folder.parent)
+    assert load("model").latent_channels == 8
+    monkeypatch.chdir(shipped.parent.parent)
+    (folder / "config.json").unlink()
+    assert load("model").latent_channels == 4
+
+
+@pytest.mark.parametrize("name", pretrained_models())
+def test_shipped_models_are_small_and_make_molecules(name: str) -> None:
+    files = list((pretrained.SHIPPED / name).iterdir())
+    assert sum(path.stat().st_size for path in files) <= 5 * 2**20
+    assert {path.name for path in files} == {"README.md", "config.json", "model.safetensors"}
+    model = load(name)
+    assert model.vocabulary is not None
+    metrics = pytest.importorskip("pyg_topn.metrics").MoleculeMetrics(nspdk=False)
+    batch = model.sample(500, generator=torch.Generator().manual_seed(0))
+    metrics.update(model.vocabulary.to_molecules(batch))
+    assert metrics.compute().connected.valid > 0.9

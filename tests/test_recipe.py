@@ -9,7 +9,7 @@ import pytest
 from pyg_topn.losses import GraphVAELoss
 from pyg_topn.losses.matching import MATCHERS, matcher_resolver
 from pyg_topn.models import build_graph_vae
-from pyg_topn.recipe import RECIPES, Recipe, recipe
+from pyg_topn.recipe import RECIPES, Recipe, plain, recipe
 from pyg_topn.resolver import CREATIONS, PRIORS
 from pyg_topn.stage import Stage
 
@@ -93,3 +93,24 @@ def test_the_place_in_a_run() -> None:
     assert [stage.kind for stage, _ in places] == ["joint"] * 2 + ["flow"] * 2 + ["decoder"] * 4
     expected = [0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 1.0, 1.0]
     assert [share for _, share in places] == pytest.approx(expected)
+
+
+def test_other_changes() -> None:
+    stages = (Stage("joint", 1.0, 1e-3),)
+    chosen = recipe(
+        "default", model={"num_reference_points": 20}, weights={"node": 2.0}, stages=stages
+    )
+    own = RECIPES["default"]
+    expected = {**own.model, "creation": "top_n", "readout": "canonical"}
+    assert chosen.model == {**expected, "num_reference_points": 20}
+    assert chosen.weights == {**own.weights, "node": 2.0}
+    assert chosen.stages == stages
+    assert chosen.regularizer == own.regularizer
+    with pytest.raises(ValueError, match=r"fields among model, .*ema_decay \(got 'layers'\)"):
+        recipe("default", layers=3)
+
+
+def test_changes_as_plain_types() -> None:
+    changes = {"stages": (Stage("joint", 1.0, 1e-3),), "batch_size": 3}
+    stage = {"kind": "joint", "share": 1.0, "learning_rate": 1e-3}
+    assert plain(changes) == {"stages": [stage], "batch_size": 3}

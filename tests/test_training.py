@@ -268,7 +268,7 @@ def test_another_run_in_the_same_folder_is_refused(trained: Path) -> None:
 def fake_run(out: Path, content: bytes) -> None:
     (out / "checkpoints").mkdir(parents=True)
     names = {"recipe": "default", "creation": "top_n", "matcher": None, "prior": None}
-    arguments = {**names, "seed": 0}
+    arguments = {**names, "seed": 0, "num_train": None, "changes": {}}
     (out / "arguments.json").write_text(json.dumps(arguments))
     (out / "checkpoints" / "last.ckpt").write_bytes(content)
 
@@ -399,3 +399,18 @@ def test_a_flow_knows_the_moments_of_its_latent_vectors(tmp_path: Path) -> None:
     assert float(prior.mean.abs().sum()) > 0
     assert bool((prior.std > 0).all())
     assert bool((prior.std != 1).any())
+
+
+@pytest.mark.usefixtures("small_training")
+def test_parts_of_the_data_and_other_models(tmp_path: Path) -> None:
+    batch = recipe("paper").batch_size
+    with pytest.raises(ValueError, match=rf"at least a batch of {batch}.* \(got 3\)"):
+        run(tmp_path / "few", epochs=1, recipe_name="paper", num_train=3)
+    options = {"num_reference_points": 20, "order": "cosine", "latent_channels": 8}
+    folder = run(tmp_path / "run", epochs=1, recipe_name="paper", changes={"model": options})
+    model = load(folder)
+    assert model.latent_channels == 8
+    assert "num_reference_points=20" in repr(model.decoder.creation)
+    assert "order='cosine'" in repr(model.decoder.creation)
+    with pytest.raises(ValueError, match="Expected the arguments of the run"):
+        run(tmp_path / "run", epochs=1, recipe_name="paper", resume=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -20,6 +21,7 @@ def build_graph_vae(
     size_histogram: Sequence[float],
     creation: str = "top_n",
     num_reference_points: int | None = None,
+    order: str = "reference",
     latent_channels: int = 48,
     hidden_channels: int = 64,
     pair_channels: int = 48,
@@ -44,6 +46,7 @@ def build_graph_vae(
         creation: The creation layer: ``"top_n"``, ``"first_n"``, ``"mlp"`` or ``"iid"``.
         num_reference_points: The size of the reference set of Top-n; by default a third more than
             the largest graph, 12 for QM9 as in the paper.
+        order: The order in which Top-n lists the selected points, ``"reference"`` or ``"cosine"``.
         latent_channels: The size of a latent vector.
         hidden_channels: The width of encoder and transformer.
         pair_channels: The width of pairs.
@@ -68,11 +71,11 @@ def build_graph_vae(
     """
     sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
     largest = sizes.max_num_nodes
-    arguments: dict[str, int] = {}
+    arguments: dict[str, Any] = {}
     if creation == "top_n":
         if num_reference_points is None:
             num_reference_points = -(-4 * largest // 3)
-        arguments["num_reference_points"] = num_reference_points
+        arguments.update(num_reference_points=num_reference_points, order=order)
     elif creation in ("first_n", "mlp"):
         arguments["max_num_nodes"] = largest
     layer = creation_resolver(

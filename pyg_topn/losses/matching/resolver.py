@@ -5,11 +5,13 @@ from __future__ import annotations
 from pyg_topn.losses.matching.atom_score import AtomScoreMatcher
 from pyg_topn.losses.matching.base import Matcher
 from pyg_topn.losses.matching.canonical import CanonicalMatcher
+from pyg_topn.losses.matching.hungarian import HungarianMatcher
 from pyg_topn.losses.matching.none import NoneMatcher
 
 MATCHERS: dict[str, type[Matcher]] = {
     "atom_score": AtomScoreMatcher,
     "canonical": CanonicalMatcher,
+    "hungarian": HungarianMatcher,
     "none": NoneMatcher,
 }
 
@@ -18,7 +20,8 @@ def matcher_resolver(query: Matcher | str) -> Matcher:
     r"""Return a matcher by its name.
 
     Args:
-        query: ``"atom_score"``, ``"canonical"`` or ``"none"``; a matcher is returned as it is.
+        query: ``"atom_score"``, ``"canonical"``, ``"hungarian"`` or ``"none"``; a matcher is
+            returned as it is.
 
     Raises:
         ValueError: If there is no such matcher.

@@ -7,9 +7,17 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from pyg_topn.losses.matching import AtomScoreMatcher, CanonicalMatcher, Matcher, NoneMatcher
+from pyg_topn.losses.matching import (
+    AtomScoreMatcher,
+    CanonicalMatcher,
+    HungarianMatcher,
+    Matcher,
+    NoneMatcher,
+)
 from pyg_topn.nn.decoder import GraphDistribution
 from pyg_topn.utils import Layout
+
+MATCHERS = [AtomScoreMatcher(), CanonicalMatcher(), HungarianMatcher(), NoneMatcher()]
 
 
 class Reverse(Matcher):
@@ -44,7 +52,7 @@ def test_a_variant_implements_match() -> None:
     assert repr(matcher) == "Reverse()"
 
 
-@pytest.mark.parametrize("matcher", [AtomScoreMatcher(), CanonicalMatcher(), NoneMatcher()])
+@pytest.mark.parametrize("matcher", MATCHERS)
 @pytest.mark.parametrize("sizes", [[], [1], [1, 1, 1], [9], [3, 1, 9, 2, 9]])
 def test_every_slot_gets_a_node_of_its_own_graph(matcher: Matcher, sizes: list[int]) -> None:
     target = random_target(sizes)
@@ -54,7 +62,7 @@ def test_every_slot_gets_a_node_of_its_own_graph(matcher: Matcher, sizes: list[i
     assert torch.equal(target.batch[perm], target.batch)
 
 
-@pytest.mark.parametrize("matcher", [AtomScoreMatcher(), CanonicalMatcher(), NoneMatcher()])
+@pytest.mark.parametrize("matcher", MATCHERS)
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [

@@ -10,6 +10,7 @@ from pyg_topn.losses.matching import (
     MATCHERS,
     AtomScoreMatcher,
     CanonicalMatcher,
+    HungarianMatcher,
     NoneMatcher,
     matcher_resolver,
 )
@@ -17,7 +18,12 @@ from pyg_topn.losses.matching import (
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("atom_score", AtomScoreMatcher), ("canonical", CanonicalMatcher), ("none", NoneMatcher)],
+    [
+        ("atom_score", AtomScoreMatcher),
+        ("canonical", CanonicalMatcher),
+        ("hungarian", HungarianMatcher),
+        ("none", NoneMatcher),
+    ],
 )
 def test_every_name_has_its_matcher(name: str, kind: type) -> None:
     assert type(matcher_resolver(name)) is kind
@@ -25,7 +31,7 @@ def test_every_name_has_its_matcher(name: str, kind: type) -> None:
 
 
 def test_every_name_is_tested() -> None:
-    assert list(MATCHERS) == ["atom_score", "canonical", "none"]
+    assert list(MATCHERS) == ["atom_score", "canonical", "hungarian", "none"]
 
 
 def test_a_matcher_is_returned_as_it_is() -> None:
@@ -35,7 +41,7 @@ def test_a_matcher_is_returned_as_it_is() -> None:
 
 @pytest.mark.parametrize("query", ["tinder", "", "Canonical"])
 def test_unknown_names_are_refused_with_those_there_are(query: str) -> None:
-    pattern = rf"Expected a matcher among atom_score, canonical, none \(got '{query}'\)"
+    pattern = rf"Expected a matcher among atom_score, canonical, hungarian, none \(got '{query}'\)"
     with pytest.raises(ValueError, match=pattern):
         matcher_resolver(query)
 

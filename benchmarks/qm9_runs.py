@@ -1,0 +1,170 @@
+"""Training runs on QM9, measured once and remembered, for the benchmarks beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy.stats import t as student
+
+import pyg_topn
+from pyg_topn.datasets import qm9_smiles
+from pyg_topn.generate import generate_molecules
+from pyg_topn.metrics import FrechetChemNetDistance, MoleculeMetrics
+from pyg_topn.models import GraphVAE
+from pyg_topn.nn.prior import GaussianPrior
+from pyg_topn.training import train_qm9
+
+SIZES = range(1, 10)
+
+
+class Judge:
+    """Measures models against QM9; the references are worked out once."""
+
+    def __init__(self, number: int = 10_000, per_size: int = 500, fcd: bool = True) -> None:
+        self.number, self.per_size = number, per_size
+        self.train, self.test = qm9_smiles("train"), qm9_smiles("test")
+        held_out = self.test[:10_000]
+        self.fcd: Any = FrechetChemNetDistance(held_out) if fcd else False
+
+    def report(self, molecules: Sequence[Any], distances: bool = True) -> dict[str, Any]:
+        """Every figure of molecules, in plain types."""
+        metrics = MoleculeMetrics(
+            self.train,
+            self.test if distances else None,
+            nspdk=distances,
+            fcd=self.fcd if distances else False,
+            properties=distances,
+        )
+        metrics.update(molecules)
+        report = metrics.compute()
+        return {**report.scalars(), "properties": report.to_dict()["properties"]}
+
+    def model(self, vae: GraphVAE, seed: int) -> dict[str, Any]:
+        """A model's samples: as they are, corrected, with N(0, I) as prior, and size by size."""
+
+        def draw(**how: Any) -> list[Any]:
+            return [m for part in generate_molecules(vae, self.number, seed, **how) for m in part]
+
+        found = {"prior": vae.prior.label, "main": self.report(draw())}
+        found["corrected"] = self.report(draw(correct=True), distances=False)
+        found["sizes"] = {size: self._connected(vae, size, seed) for size in SIZES}
+        own, vae.prior = vae.prior, GaussianPrior(vae.latent_channels)
+        found["normal"] = self.report(draw(), distances=False)
+        vae.prior = own
+        return found
+
+    def _connected(self, vae: GraphVAE, size: int, seed: int) -> float:
+        """Share of valid and connected ones among molecules of one size."""
+        generator = torch.Generator().manual_seed(seed)
+        sizes = torch.full((self.per_size,), size)
+        assert vae.vocabulary is not None
+        metrics = MoleculeMetrics(nspdk=False)
+        batch = vae.sample(self.per_size, sizes, generator)
+        metrics.update(vae.vocabulary.to_molecules(batch))
+        return float(metrics.compute().connected.valid)
+
+
+def measure(judge: Judge, out: Path, **arguments: Any) -> dict[str, Any]:
+    """Train and measure, or read what was measured before; a killed run goes on where it was."""
+    path = out / "measured.json"
+    if path.is_file():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    begin = time.monotonic()
+    folder = train_qm9(out, resume=True, progress_bar=False, patience=10**6, **arguments)
+    seconds = time.monotonic() - begin
+    vae = pyg_topn.load(folder)
+    measured = {"seconds": seconds, **judge.model(vae, arguments.get("seed", 0))}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and the half width of its 95 % interval over seeds (Student's t)."""
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2 or math.isnan(mean):
+        return mean, math.nan
+    width = float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values)
+    return mean, width / math.sqrt(len(values))
+
+
+def cell(values: Sequence[float], scale: float = 100.0, digits: int = 1) -> str:
+    """Mean and interval as text."""
+    mean, width = interval([scale * value for value in values])
+    plus = "" if math.isnan(width) else f"±{width:.{digits}f}"
+    return f"{mean:.{digits}f}{plus}"
+
+
+COLUMNS: dict[str, Callable[[Sequence[dict[str, Any]]], str]] = {
+    "valid": lambda runs: cell([run["main"]["valid"] for run in runs]),
+    "V.U.": lambda runs: cell([run["main"]["vu"] for run in runs]),
+    "conn": lambda runs: cell([run["main"]["connected"] for run in runs]),
+    "conn V.U.": lambda runs: cell([run["main"]["connected_vu"] for run in runs]),
+    "relaxed": lambda runs: cell([run["main"]["relaxed"] for run in runs]),
+    "valence": lambda runs: cell([run["main"]["valence"] for run in runs]),
+    "novel": lambda runs: cell([run["main"]["novel"] for run in runs]),
+    "FCD": lambda runs: cell([run["main"].get("fcd", math.nan) for run in runs], 1, 2),
+    "NSPDK": lambda runs: cell([run["main"].get("nspdk", math.nan) for run in runs], 1, 4),
+    "TV atoms": lambda runs: distance(runs, "atom_type"),
+    "TV bonds": lambda runs: distance(runs, "bond_type"),
+    "TV rings": lambda runs: distance(runs, "ring_count"),
+}
+OTHER_WAYS: dict[str, Callable[[Sequence[dict[str, Any]]], str]] = {
+    "N(0,I) conn": lambda runs: cell([run["normal"]["connected"] for run in runs]),
+    "N(0,I) V.U.": lambda runs: cell([run["normal"]["vu"] for run in runs]),
+    "corr. conn": lambda runs: cell([run["corrected"]["connected"] for run in runs]),
+    "corr. V.U.": lambda runs: cell([run["corrected"]["vu"] for run in runs]),
+}
+
+
+def distance(runs: Sequence[dict[str, Any]], name: str) -> str:
+    return cell([run["main"]["properties"][name] for run in runs], 1, 3)
+
+
+def print_table(rows: dict[str, Sequence[dict[str, Any]]]) -> None:
+    """All figures of runs that differ in the seed only, a line each."""
+    width = max(len(name) for name in rows) + 2
+    for columns in (COLUMNS, OTHER_WAYS):
+        print("\n" + " " * width + "".join(f"{name:>13s}" for name in columns))
+        for name, runs in rows.items():
+            print(f"{name:{width}s}" + "".join(f"{make(runs):>13s}" for make in columns.values()))
+    print("\nvalid and connected, by size\n" + " " * width + "".join(f"{n:13d}" for n in SIZES))
+    for name, runs in rows.items():
+        figures = (cell([run["sizes"][str(n)] for run in runs]) for n in SIZES)
+        print(f"{name:{width}s}" + "".join(f"{figure:>13s}" for figure in figures))
+
+
+def machine() -> str:
+    """Where the figures come from."""
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {torch.get_num_threads()} threads, torch "
+        f"{torch.__version__}, pyg_topn {pyg_topn.__version__}"
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the benchmarks on QM9 have in common."""
+    parser.add_argument("--epochs", type=int, help="budget of a run in epochs of 381 steps")
+    parser.add_argument("--minutes", type=float, help="budget of a run in minutes instead")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--number", type=int, default=10_000, help="molecules sampled a run")
+    parser.add_argument("--root", default="data/qm9", help="folder of the data set's cache")
+    parser.add_argument("--out", type=Path, required=True, help="folder; what is there is reused")
+
+
+def budget(options: argparse.Namespace) -> dict[str, Any]:
+    """The budget of a run as arguments of train_qm9."""
+    if options.epochs is None and options.minutes is None:
+        return {"epochs": 5}
+    return {"epochs": options.epochs} if options.minutes is None else {"minutes": options.minutes}

@@ -1,0 +1,83 @@
+"""What each part of the method is worth on QM9: one part changes at a time, all else is the recipe.
+
+Usage: python benchmarks/qm9_studies.py STUDY --epochs 5 --seeds 0 1 2 --out runs/studies
+
+Studies: reference_points (9 to 30 for Top-n), order (of the selected points), few (methods on
+1,000 to 10,000 molecules), priors, penalties (none, each alone, both), matchers, rounds. Prints the
+table of benchmarks/table5.py. Runs are kept: started again, the benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from qm9_runs import Judge, add_arguments, budget, machine, measure, print_table
+
+from pyg_topn.losses.matching import MATCHERS
+from pyg_topn.resolver import PRIORS
+
+VALENCY, CONNECTIVITY = {"valency": 0.5}, {"connectivity": 1.0}
+PENALTIES = {
+    "none": {},
+    "valency": VALENCY,
+    "connectivity": CONNECTIVITY,
+    "both": {**VALENCY, **CONNECTIVITY},
+}
+
+STUDIES: dict[str, dict[str, dict[str, Any]]] = {
+    "reference_points": {
+        f"{number} reference points": {"changes": {"model": {"num_reference_points": number}}}
+        for number in (9, 12, 15, 20, 30)
+    },
+    "order": {
+        f"listed by {order}": {"changes": {"model": {"order": order}}}
+        for order in ("reference", "cosine")
+    },
+    "few": {
+        f"{creation}, {number:,} molecules": {"creation": creation, "num_train": number}
+        for number in (1_000, 3_000, 10_000)
+        for creation in ("top_n", "first_n", "mlp")
+    },
+    "priors": {f"prior {prior}": {"prior": prior} for prior in PRIORS},
+    "penalties": {
+        f"penalties: {name}": {"changes": {"regularizer": weights}}
+        for name, weights in PENALTIES.items()
+    },
+    "matchers": {f"matcher {matcher}": {"matcher": matcher} for matcher in MATCHERS},
+    "rounds": {
+        f"{number} rounds": {"changes": {"model": {"num_rounds": number}}} for number in (0, 1, 2)
+    },
+}
+
+
+def main() -> None:
+    """Train, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=STUDIES)
+    add_arguments(parser)
+    options = parser.parse_args()
+    judge, study = Judge(options.number), STUDIES[options.study]
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in study}
+    for seed in options.seeds:
+        for number, (name, arguments) in enumerate(study.items()):
+            print(f"seed {seed}: {name}", flush=True)
+            folder = options.out / f"{options.study}-{number}-{seed}"
+            common = {"seed": seed, "root": options.root, **steps(options, arguments)}
+            rows[name].append(measure(judge, folder, **arguments, **common))
+    print(
+        f"\n{budget(options)} a run, seeds {options.seeds}, {options.number} molecules; {machine()}"
+    )
+    print_table(rows)
+
+
+def steps(options: argparse.Namespace, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The budget; with fewer molecules as many more epochs, so that all take the same steps."""
+    given, molecules = budget(options), arguments.get("num_train")
+    if molecules is None or "epochs" not in given:
+        return given
+    return {"epochs": round(given["epochs"] * 381 / (molecules // 256))}
+
+
+if __name__ == "__main__":
+    main()
