@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("study", choices=STUDIES)
     add_arguments(parser)
     options = parser.parse_args()
-    judge, study = Judge(options.number), STUDIES[options.study]
+    judge, study = Judge(options.number, fcd=not options.no_fcd), STUDIES[options.study]
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in study}
     for seed in options.seeds:
         for number, (name, arguments) in enumerate(study.items()):

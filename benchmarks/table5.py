@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--creations", nargs="+", choices=CREATIONS, default=list(CREATIONS))
     options = parser.parse_args()
-    judge = Judge(options.number)
+    judge = Judge(options.number, fcd=not options.no_fcd)
     rows: dict[str, list[dict[str, object]]] = {}
     total = len(options.seeds) * len(options.recipes) * len(options.creations)
     for seed in options.seeds:

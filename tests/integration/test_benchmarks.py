@@ -1,0 +1,73 @@
+"""The benchmarks on QM9 run, remember what they measured, and average it rightly."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from scipy import stats
+
+pytest.importorskip("lightning")
+pytest.importorskip("rdkit")
+pytest.importorskip("fcd")
+
+from pyg_topn.datasets import qm9_smiles
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def benchmark(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module(name)
+
+
+def test_intervals_are_those_of_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = benchmark("qm9_runs", monkeypatch)
+    values = [0.91, 0.95, 0.90, 0.97]
+    mean, width = runs.interval(values)
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (mean - width, mean + width) == pytest.approx((low, high))
+    assert runs.cell([0.5]) == "50.0"
+    assert runs.cell([0.5, 0.5]) == "50.0±0.0"
+    assert math.isnan(runs.interval([math.nan, 1.0])[0])
+
+
+@pytest.mark.usefixtures("small_training")
+def test_table5_prints_a_line_a_method_and_remembers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table5 = benchmark("table5", monkeypatch)
+    few = qm9_smiles("test")[:200]
+    monkeypatch.setattr(benchmark("qm9_runs", monkeypatch), "qm9_smiles", lambda split: few)
+    words = ["--epochs", "1", "--seeds", "0", "1", "--number", "40", "--no-fcd"]
+    words += ["--creations", "first_n", "--recipes", "paper", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["table5.py", *words, "--root", str(tmp_path / "root")])
+    table5.main()
+    said = capsys.readouterr().out
+    assert said.count("first_n, paper (N(0, I))") == 3  # One line in each of three tables.
+    assert "Top-n, the paper (1)" in said
+    files = sorted(path.name for path in (tmp_path / "out").glob("*/measured.json"))
+    assert files == ["measured.json"] * 2
+    monkeypatch.setattr(importlib.import_module("qm9_runs"), "train_qm9", None)
+    table5.main()  # Nothing is trained again.
+    assert capsys.readouterr().out == said
+
+
+def test_studies_change_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyg_topn.recipe import recipe
+
+    studies = benchmark("qm9_studies", monkeypatch).STUDIES
+    for study in studies.values():
+        names = ("creation", "matcher", "prior")
+        chosen = [
+            recipe(**{k: v for k, v in each.items() if k in names}, **each.get("changes", {}))
+            for each in study.values()
+        ]
+        parts = {
+            (str(c), each.get("num_train")) for c, each in zip(chosen, study.values(), strict=True)
+        }
+        assert len(parts) == len(study)
