@@ -1,5 +1,6 @@
 """Ragged tensors, canonical orders and small things that every stage uses."""
 
+from pyg_topn.utils.assignment import batched_linear_assignment
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.pieces import connected_pieces
 from pyg_topn.utils.ragged import (
@@ -14,6 +15,7 @@ from pyg_topn.utils.ragged import (
 __all__ = [
     "Layout",
     "batch_vector",
+    "batched_linear_assignment",
     "build_batch",
     "check_num_nodes",
     "connected_pieces",
