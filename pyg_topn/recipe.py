@@ -42,7 +42,7 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)
     regularizer: dict[str, float] = field(default_factory=dict)
     prior_share: float = 0.25
-    flow_batches: int = 4
+    flow_batches: int = 2
     stages: tuple[Stage, ...] = (Stage("joint", 1.0, 2e-3),)
     batch_size: int = 512
     kl_warm_up: float = 0.5
@@ -88,7 +88,7 @@ RECIPES = {
         prior_share=0.5,
         stages=(
             Stage("joint", 0.4, 2e-3),
-            Stage("flow", 0.35, 1e-3),
+            Stage("flow", 0.35, 2e-3),
             Stage("decoder", 0.25, 1e-3),
         ),
         penalty_warm_up=(0.0, 0.2),

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pyg_topn.nn.creation import FirstNCreation, IIDCreation, MLPCreation, TopNCreation
-from pyg_topn.resolver import CREATIONS, creation_resolver
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
+from pyg_topn.resolver import CREATIONS, PRIORS, creation_resolver, prior_resolver
 
 CASES = {
     "top_n": (TopNCreation, {"num_reference_points": 12}),
@@ -60,3 +61,29 @@ def test_errors_of_the_layer_come_through() -> None:
         creation_resolver("iid", latent_channels=8, out_channels=16, colour="red")
     with pytest.raises(ValueError, match="Expected"):
         creation_resolver("top_n", latent_channels=8, out_channels=16, num_reference_points=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("gaussian", GaussianPrior),
+        ("coupling_flow", CouplingFlowPrior),
+        ("rectified_flow", RectifiedFlowPrior),
+    ],
+)
+def test_every_name_has_its_prior(name: str, kind: type[Prior]) -> None:
+    sizes = {} if name == "gaussian" else {"max_num_nodes": 9}
+    prior = prior_resolver(name, latent_channels=8, **sizes)
+    assert type(prior) is kind
+    assert prior.sample(torch.tensor([3, 1])).shape == (2, 8)
+    assert prior_resolver(prior) is prior
+    assert name in PRIORS
+
+
+def test_unknown_priors_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"among gaussian, coupling_flow, .* \(got 'beta'\)"):
+        prior_resolver("beta", latent_channels=8)
+    with pytest.raises(TypeError, match=r"a prior or its name \(got int\)"):
+        prior_resolver(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="hidden_channels"):
+        prior_resolver("gaussian", latent_channels=8, hidden_channels=3)

@@ -16,6 +16,7 @@ from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation import MLPCreation, SizeDistribution, SizePredictor, TopNCreation
 from pyg_topn.nn.decoder import GraphDecoder, valency_capped_mode
 from pyg_topn.nn.encoder import GraphEncoder
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior
 from pyg_topn.nn.update import SetTransformer
 from pyg_topn.transforms import CanonicalOrder, PermuteNodes
 
@@ -356,3 +357,30 @@ def test_top_n_with_more_reference_points() -> None:
     vae = small_vae(creation="top_n", num_reference_points=20)
     assert isinstance(vae.decoder.creation, TopNCreation)
     assert vae.sample(2, torch.tensor([20, 3]), seeded(0)).ptr.tolist() == [0, 20, 23]
+
+
+@pytest.mark.parametrize("name", ["gaussian", "coupling_flow", "rectified_flow"])
+def test_priors(name: str) -> None:
+    vae = small_vae(prior=name)
+    once = vae.sample(8, generator=seeded(3))
+    assert equal(once, vae.sample(8, generator=seeded(3)))
+    z, sizes = vae.sample_latents(8, generator=seeded(3))
+    assert equal(once, vae.sample(8, sizes, z=z))
+    assert torch.equal(vae.sample_latents(8, sizes, seeded(4))[1], sizes)
+    assert vae.sample(0).num_graphs == 0
+
+
+def test_sizes_from_latent_vectors_do_not_go_with_latent_vectors_from_sizes() -> None:
+    with pytest.raises(ValueError, match=r"do not depend on the latent vector.* a SizePredictor"):
+        small_vae(prior="rectified_flow", predict_size=True)
+    assert small_vae(predict_size=True).sample(3).num_graphs == 3
+
+
+def test_a_prior_that_does_not_fit() -> None:
+    vae = small_vae()
+    for prior, message in (
+        (GaussianPrior(7), r"share the size of the latent vector \(got 7 and 8\)"),
+        (CouplingFlowPrior(8, max_num_nodes=5), r"at most 5 nodes, the most that the prior"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            GraphVAE(vae.encoder, vae.decoder, vae.sizes, prior=prior)

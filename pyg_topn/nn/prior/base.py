@@ -105,13 +105,16 @@ class Prior(nn.Module, ABC):
             ValueError: If shapes or sizes do not fit.
             NotImplementedError: If there is no tractable density.
         """
+        self._check(z, num_nodes)
+        return self.log_density(z, num_nodes.to(z.device))
+
+    def _check(self, z: Tensor, num_nodes: Tensor) -> None:
         check_num_nodes(num_nodes, self.max_num_nodes)
         if z.shape != (num_nodes.numel(), self.latent_channels):
             raise ValueError(
                 f"Expected 'z' of shape [{num_nodes.numel()}, {self.latent_channels}] "
                 f"(got {list(z.shape)})"
             )
-        return self.log_density(z, num_nodes.to(z.device))
 
     def divergence(self, posterior: DiagonalGaussian, z: Tensor, num_nodes: Tensor) -> Tensor:
         r"""Return the divergence of a posterior from this prior in nats, :math:`[B]`: estimated

@@ -18,14 +18,15 @@ class CouplingFlowPrior(Prior):
     divergence.
 
     Every layer scales and shifts one half of the channels by what a perceptron reads from the
-    other half and the size; halves swap roles, and a fixed permutation between layers mixes them.
-    At first it is the identity, so the prior starts as :math:`\mathcal{N}(0, \mathbf{I})`.
+    other half and the size. Halves swap roles from one layer to the next, and a fixed permutation
+    before every other layer mixes them, so that two layers move every channel. At first no layer
+    changes anything, so the prior starts as :math:`\mathcal{N}(0, \mathbf{I})`.
 
     Args:
         latent_channels: The size of a latent vector, :math:`L`, at least 2.
         max_num_nodes: The largest graph.
         hidden_channels: The width of the perceptrons.
-        num_layers: The number of couplings.
+        num_layers: The number of couplings; a single one leaves half of the channels normal.
 
     Raises:
         ValueError: If a number is too small.
@@ -53,8 +54,9 @@ class CouplingFlowPrior(Prior):
         super().__init__(latent_channels, max_num_nodes)
         if latent_channels < 2:
             raise ValueError(f"Expected 'latent_channels' to be at least 2 (got {latent_channels})")
-        if num_layers < 1:
-            raise ValueError(f"Expected 'num_layers' to be at least 1 (got {num_layers})")
+        for name, value in (("hidden_channels", hidden_channels), ("num_layers", num_layers)):
+            if value < 1:
+                raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
         self.num_layers = num_layers
         kept = latent_channels // 2
         self.size_embedding = nn.Embedding(max_num_nodes + 1, hidden_channels)
@@ -66,10 +68,7 @@ class CouplingFlowPrior(Prior):
             )
             for _ in range(num_layers)
         )
-        # Of a seed of its own: a saved flow needs the same, and no one else's draws change.
-        generator = torch.Generator().manual_seed(0)
-        shuffled = [torch.randperm(latent_channels, generator=generator) for _ in range(num_layers)]
-        self.register_buffer("permutations", torch.stack(shuffled))
+        self.register_buffer("permutations", _permutations(latent_channels, num_layers))
         self.reset_parameters()
 
     @property
@@ -117,3 +116,16 @@ class CouplingFlowPrior(Prior):
             f"{self.__class__.__name__}({self.latent_channels}, "
             f"max_num_nodes={self.max_num_nodes}, num_layers={self.num_layers})"
         )
+
+
+def _permutations(channels: int, num_layers: int) -> Tensor:
+    """The order of the channels before every layer, [num_layers, channels]."""
+    # Of a seed of its own: a saved flow needs the same, and no one else's draws change.
+    generator = torch.Generator().manual_seed(0)
+    swap = torch.arange(channels).roll(-(channels // 2))  # Those that were kept go last.
+    return torch.stack(
+        [
+            swap if layer % 2 else torch.randperm(channels, generator=generator)
+            for layer in range(num_layers)
+        ]
+    )

@@ -93,13 +93,15 @@ class RectifiedFlowPrior(Prior):
             std: The standard deviation of every channel, :math:`[L]`.
 
         Raises:
-            ValueError: If shapes do not fit or a deviation is not positive.
+            ValueError: If shapes do not fit, a number is not finite or a deviation not positive.
         """
         for name, value in (("mean", mean), ("std", std)):
             if value.shape != self.mean.shape:
                 raise ValueError(
                     f"Expected '{name}' of shape [{self.latent_channels}] (got {list(value.shape)})"
                 )
+            if not bool(value.isfinite().all()):
+                raise ValueError(f"Expected '{name}' to be finite (got nan or inf)")
         if not bool((std > 0).all()):
             raise ValueError("Expected 'std' to be positive (got a deviation of 0 or below)")
         self.mean.copy_(mean)
@@ -113,14 +115,20 @@ class RectifiedFlowPrior(Prior):
 
         Args:
             z: The latent vectors, :math:`[B, L]`; no gradient reaches them.
-            num_nodes: The size of every graph, :math:`[B]`, on the device of :obj:`z`.
-            generator: Where times and noise are drawn from.
+            num_nodes: The size of every graph, :math:`[B]`.
+            generator: Where times and noise are drawn from, on the device of :obj:`z`.
+
+        Raises:
+            ValueError: If shapes or sizes do not fit.
         """
+        self._check(z, num_nodes)
         end = (z.detach() - self.mean) / self.std
         start = torch.randn(end.shape, generator=generator, device=end.device, dtype=end.dtype)
         time = torch.rand(end.size(0), generator=generator, device=end.device, dtype=end.dtype)
         between = torch.lerp(start, end, time.unsqueeze(1))
-        return F.mse_loss(self.velocity(between, time, num_nodes), end - start)
+        velocity = self.velocity(between, time, num_nodes.to(z.device))
+        # The mean, and 0 for no graphs.
+        return F.mse_loss(velocity, end - start, reduction="sum") / max(end.numel(), 1)
 
     def divergence(self, posterior: DiagonalGaussian, z: Tensor, num_nodes: Tensor) -> Tensor:
         r"""The divergence from :math:`\mathcal{N}(0, \mathbf{I})`: a flow has no tractable density,

@@ -44,3 +44,10 @@ def test_no_graphs() -> None:
     posterior = DiagonalGaussian(torch.empty(0, 3), torch.empty(0, 3))
     assert posterior.rsample().shape == (0, 3)
     assert posterior.kl().shape == (0,)
+
+
+def test_density() -> None:
+    mean, log_variance = torch.randn(4, 3).double(), torch.randn(4, 3).double()
+    z = torch.randn(4, 3).double()
+    expected = Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(dim=1)
+    torch.testing.assert_close(DiagonalGaussian(mean, log_variance).log_prob(z), expected)
