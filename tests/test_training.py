@@ -21,6 +21,7 @@ pytest.importorskip("rdkit")
 pytest.importorskip("matplotlib")
 
 from pyg_topn import _trainer, training
+from pyg_topn._prior_latents import PriorLatents
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.models import build_graph_vae
 from pyg_topn.nn.prior import RectifiedFlowPrior
@@ -414,3 +415,20 @@ def test_parts_of_the_data_and_other_models(tmp_path: Path) -> None:
     assert "order='cosine'" in repr(model.decoder.creation)
     with pytest.raises(ValueError, match="Expected the arguments of the run"):
         run(tmp_path / "run", epochs=1, recipe_name="paper", resume=True)
+
+
+def test_samples_of_the_prior_are_used_several_times_and_then_drawn_anew() -> None:
+    model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9], prior="rectified_flow")
+    latents = PriorLatents(model, size=64, uses=2, uniform=0.5)
+    draws = [latents.draw(32) for _ in range(8)]
+    for z, sizes in draws:
+        assert z.shape == (32, model.latent_channels)
+        assert sizes.shape == (32,)
+    rounds = [torch.cat([draws[k][0], draws[k + 1][0]]).sort(dim=0).values for k in (0, 2, 4, 6)]
+    assert torch.equal(rounds[0], rounds[1])
+    assert torch.equal(rounds[2], rounds[3])
+    assert not torch.equal(rounds[0], rounds[2])
+    assert not torch.equal(draws[0][0], draws[2][0])  # In another order.
+    seen = torch.cat([sizes for _, sizes in draws])
+    assert set(seen.tolist()) == {1, 2, 3, 4}
+    assert latents.draw(100)[1].numel() == 100
