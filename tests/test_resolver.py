@@ -1,4 +1,4 @@
-"""Creation layers by name."""
+"""Creation layers and priors by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pyg_topn.nn.creation import FirstNCreation, IIDCreation, MLPCreation, TopNCreation
-from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, RectifiedFlowPrior
 from pyg_topn.resolver import CREATIONS, PRIORS, creation_resolver, prior_resolver
 
 CASES = {
@@ -16,6 +16,11 @@ CASES = {
     "first_n": (FirstNCreation, {"max_num_nodes": 9}),
     "mlp": (MLPCreation, {"max_num_nodes": 9}),
     "iid": (IIDCreation, {}),
+}
+PRIOR_CASES = {
+    "gaussian": (GaussianPrior, {}),
+    "coupling_flow": (CouplingFlowPrior, {"max_num_nodes": 9, "num_layers": 3}),
+    "rectified_flow": (RectifiedFlowPrior, {"max_num_nodes": 9, "num_steps": 5}),
 }
 
 
@@ -63,27 +68,42 @@ def test_errors_of_the_layer_come_through() -> None:
         creation_resolver("top_n", latent_channels=8, out_channels=16, num_reference_points=0)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("gaussian", GaussianPrior),
-        ("coupling_flow", CouplingFlowPrior),
-        ("rectified_flow", RectifiedFlowPrior),
-    ],
-)
-def test_every_name_has_its_prior(name: str, kind: type[Prior]) -> None:
-    sizes = {} if name == "gaussian" else {"max_num_nodes": 9}
-    prior = prior_resolver(name, latent_channels=8, **sizes)
+@pytest.mark.parametrize("name", PRIORS)
+def test_every_name_has_its_prior(name: str) -> None:
+    kind, kwargs = PRIOR_CASES[name]
+    prior = prior_resolver(name, latent_channels=8, **kwargs)
     assert type(prior) is kind
+    assert prior.latent_channels == 8
+    assert all(getattr(prior, key) == value for key, value in kwargs.items())
     assert prior.sample(torch.tensor([3, 1])).shape == (2, 8)
+
+
+def test_every_name_of_a_prior_is_tested() -> None:
+    assert set(PRIOR_CASES) == set(PRIORS)
+
+
+def test_a_prior_is_returned_as_it_is() -> None:
+    prior = GaussianPrior(8)
     assert prior_resolver(prior) is prior
-    assert name in PRIORS
 
 
-def test_unknown_priors_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"among gaussian, coupling_flow, .* \(got 'beta'\)"):
-        prior_resolver("beta", latent_channels=8)
-    with pytest.raises(TypeError, match=r"a prior or its name \(got int\)"):
-        prior_resolver(3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="hidden_channels"):
-        prior_resolver("gaussian", latent_channels=8, hidden_channels=3)
+@pytest.mark.parametrize("query", ["big_bang", "", "Prior"])
+def test_unknown_priors_are_refused_with_those_there_are(query: str) -> None:
+    names = "gaussian, coupling_flow, rectified_flow"
+    with pytest.raises(ValueError, match=rf"a prior among {names} \(got '{query}'\)"):
+        prior_resolver(query, latent_channels=8)
+
+
+@pytest.mark.parametrize("query", [None, 3, GaussianPrior])
+def test_other_types_are_no_priors(query: Any) -> None:
+    with pytest.raises(TypeError, match="Expected a prior or its name .got (NoneType|int|ABCMeta)"):
+        prior_resolver(query)
+
+
+def test_errors_of_the_prior_come_through() -> None:
+    with pytest.raises(TypeError, match="max_num_nodes"):
+        prior_resolver("gaussian", latent_channels=8, max_num_nodes=9)
+    with pytest.raises(TypeError, match="max_num_nodes"):
+        prior_resolver("coupling_flow", latent_channels=8)
+    with pytest.raises(ValueError, match="'max_num_nodes' to be at least 1 .got 0"):
+        prior_resolver("rectified_flow", latent_channels=8, max_num_nodes=0)

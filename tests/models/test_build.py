@@ -9,7 +9,8 @@ import torch
 
 from pyg_topn.models import build_graph_vae
 from pyg_topn.nn.creation import SizeDistribution, SizePredictor, TopNCreation
-from pyg_topn.resolver import CREATIONS
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
+from pyg_topn.resolver import CREATIONS, PRIORS
 
 HISTOGRAM = [0, 0, 1, 0, 3]
 
@@ -63,10 +64,53 @@ def test_sizes_are_drawn_or_predicted() -> None:
     )
 
 
+KINDS = {
+    "gaussian": GaussianPrior,
+    "coupling_flow": CouplingFlowPrior,
+    "rectified_flow": RectifiedFlowPrior,
+}
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_every_prior_samples_graphs_of_the_given_sizes(prior: str) -> None:
+    model = build(prior=prior)
+    assert type(model.prior) is KINDS[prior]
+    assert model.prior.latent_channels == 8
+    assert model.prior.max_num_nodes == (None if prior == "gaussian" else 4)
+    batch = model.sample(50, generator=torch.Generator().manual_seed(0))
+    assert batch.num_graphs == 50
+    assert set(batch.ptr.diff().tolist()) == {2, 4}
+
+
+def test_the_prior_is_that_of_the_paper_unless_another_is_named() -> None:
+    assert type(build().prior) is GaussianPrior
+
+
+def num_parameters(prior: Prior) -> int:
+    return sum(parameter.numel() for parameter in prior.parameters())
+
+
+def test_width_and_depth_of_a_flow() -> None:
+    default, small = build(prior="coupling_flow").prior, CouplingFlowPrior(8, 4, 16, 3)
+    assert num_parameters(default) == num_parameters(CouplingFlowPrior(8, 4))
+    built = build(prior="coupling_flow", prior_channels=16, prior_layers=3).prior
+    assert num_parameters(built) == num_parameters(small)
+    assert built.num_layers == 3
+    deep = build(prior="rectified_flow", prior_layers=2).prior
+    assert num_parameters(deep) == num_parameters(RectifiedFlowPrior(8, 4, num_layers=2))
+    wide = build(prior="rectified_flow", prior_channels=32).prior
+    assert num_parameters(wide) == num_parameters(RectifiedFlowPrior(8, 4, 32))
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"creation": "big_bang"},
+        {"prior": "big_bang"},
+        {"prior": "coupling_flow", "predict_size": True},
+        {"prior": "rectified_flow", "predict_size": True},
+        {"prior": "coupling_flow", "prior_channels": 0},
+        {"prior": "rectified_flow", "prior_layers": 0},
         {"readout": "vote"},
         {"num_reference_points": 3},
         {"num_reference_points": 0},

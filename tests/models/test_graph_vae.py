@@ -16,12 +16,14 @@ from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation import MLPCreation, SizeDistribution, SizePredictor, TopNCreation
 from pyg_topn.nn.decoder import GraphDecoder, valency_capped_mode
 from pyg_topn.nn.encoder import GraphEncoder
-from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
 from pyg_topn.nn.update import SetTransformer
+from pyg_topn.resolver import PRIORS
 from pyg_topn.transforms import CanonicalOrder, PermuteNodes
 
 ORDERS = (1.0, 2.0, 3.0)
 CREATIONS = ["top_n", "first_n", "mlp", "iid"]
+FLOWS = ["coupling_flow", "rectified_flow"]
 HISTOGRAM = [0, 1, 2, 3, 0, 5, 6, 7, 8, 60]  # Most have 9 nodes, as in QM9; none has 4.
 
 
@@ -220,8 +222,143 @@ def test_prior() -> None:
     assert small_vae().double().sample_latents(2)[0].dtype == torch.float64
 
 
+class SizePrior(Prior):
+    """N(10 n, I): the size can be read off."""
+
+    label = "N(10 n, I)"
+
+    def draw(self, noise: Tensor, num_nodes: Tensor) -> Tensor:
+        return noise + 10 * num_nodes.unsqueeze(1)
+
+
+def flow_vae(prior: str, **arguments: Any) -> GraphVAE:
+    """A model whose prior moves, as one that is trained."""
+    vae = small_vae(prior=prior, prior_channels=16, prior_layers=2, **arguments)
+    with torch.no_grad():
+        for parameter in vae.prior.parameters():
+            parameter.normal_(0, 0.5)
+    return vae
+
+
+def with_prior(prior: Prior | None, **arguments: Any) -> GraphVAE:
+    vae = small_vae(**arguments)
+    return GraphVAE(vae.encoder, vae.decoder, vae.sizes, prior=prior)
+
+
+def test_without_a_prior_it_is_the_normal_one() -> None:
+    vae = with_prior(None)
+    assert isinstance(vae.prior, GaussianPrior)
+    assert vae.prior.latent_channels == 8
+    prior = SizePrior(8, 9)
+    assert with_prior(prior).prior is prior
+
+
+def test_latent_vectors_and_sizes_belong_together() -> None:
+    vae = with_prior(SizePrior(8, 9))
+    z, sizes = vae.sample_latents(500, generator=seeded(0))
+    assert len(set(sizes.tolist())) > 4
+    assert torch.equal((z.mean(dim=1) / 10).round().long(), sizes)
+    z, found = vae.sample_latents(3, torch.tensor([9, 1, 5]), seeded(0))
+    assert found.tolist() == [9, 1, 5]
+    assert (z.mean(dim=1) / 10).round().tolist() == [9, 1, 5]
+    assert vae.sample(3, torch.tensor([9, 1, 5])).ptr.diff().tolist() == [9, 1, 5]
+
+
+@pytest.mark.parametrize("predict_size", [False, True])
+def test_a_prior_that_knows_no_sizes_goes_with_either_source(predict_size: bool) -> None:
+    vae = with_prior(GaussianPrior(8), predict_size=predict_size)
+    z, sizes = vae.sample_latents(50, generator=seeded(0))
+    generator = seeded(0)
+    if predict_size:
+        assert torch.equal(z, torch.randn(50, 8, generator=generator))
+        assert torch.equal(sizes, vae.sample_sizes(z, generator))
+    else:
+        assert torch.equal(sizes, vae.sample_sizes(z, generator))
+        assert torch.equal(z, torch.randn(50, 8, generator=generator))
+
+
+@pytest.mark.parametrize("prior", FLOWS)
+def test_sizes_are_drawn_before_the_vectors_that_depend_on_them(prior: str) -> None:
+    vae = flow_vae(prior)
+    z, sizes = vae.sample_latents(50, generator=seeded(0))
+    generator = seeded(0)
+    assert torch.equal(sizes, vae.sample_sizes(torch.empty(50, 0), generator))
+    assert torch.equal(z, vae.prior.sample(sizes, generator))
+
+
+@pytest.mark.parametrize("kind", [CouplingFlowPrior, RectifiedFlowPrior, SizePrior])
+def test_a_conditional_prior_needs_sizes_that_do_not_depend_on_it(kind: type[Prior]) -> None:
+    prior = kind(8, max_num_nodes=9)
+    with pytest.raises(ValueError, match=r"prior of latent vectors depends on sizes \(got a SizeP"):
+        with_prior(prior, predict_size=True)
+
+
+def test_the_prior_must_fit() -> None:
+    with pytest.raises(ValueError, match=r"prior and decoder to share .*\(got 7 and 8\)"):
+        with_prior(GaussianPrior(7))
+    with pytest.raises(ValueError, match=r"at most 6 nodes, the most that the prior.*\(got 9\)"):
+        with_prior(CouplingFlowPrior(8, max_num_nodes=6))
+    assert with_prior(SizePrior(8, 20)).sample(2).num_graphs == 2
+
+
+@pytest.mark.parametrize("prior", FLOWS)
+def test_sizes_that_the_prior_does_not_know_are_refused(prior: str) -> None:
+    """Also where Top-n could create them."""
+    vae = flow_vae(prior)
+    assert vae.decoder.max_num_nodes == 12
+    with pytest.raises(ValueError, match=r"at most 9 everywhere \(got 10\)"):
+        vae.sample(2, torch.tensor([10, 3]))
+    z = torch.randn(2, 8)
+    assert vae.sample(2, torch.tensor([10, 3]), z=z).ptr.tolist() == [0, 10, 13]
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_every_prior_gives_the_same_graphs_for_the_same_seed(prior: str) -> None:
+    vae = flow_vae(prior) if prior in FLOWS else small_vae(prior=prior)
+    draws = [vae.sample(30, generator=seeded(seed)) for seed in (0, 0, 1)]
+    assert equal(draws[0], draws[1])
+    assert not equal(draws[0], draws[2])
+    assert draws[0].num_graphs == 30
+    assert not draws[0].x.requires_grad
+    z, sizes = vae.sample_latents(30, generator=seeded(0))
+    assert equal(draws[0], vae.sample(30, sizes, z=z))
+    state = torch.get_rng_state()
+    vae.sample(3, generator=seeded(0))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert vae.double().sample_latents(2)[0].dtype == torch.float64
+
+
+@pytest.mark.parametrize("prior", FLOWS)
+def test_the_state_of_the_prior_survives_saving(prior: str) -> None:
+    vae, other = flow_vae(prior), flow_vae(prior)
+    if isinstance(vae.prior, RectifiedFlowPrior):
+        vae.prior.standardise(torch.randn(8), torch.rand(8) + 0.5)
+    expected = vae.sample_latents(9, generator=seeded(0))[0]
+    assert not torch.equal(other.sample_latents(9, generator=seeded(0))[0], expected)
+    other.load_state_dict(vae.state_dict())
+    assert torch.equal(other.sample_latents(9, generator=seeded(0))[0], expected)
+    assert equal(vae.sample(9, generator=seeded(0)), other.sample(9, generator=seeded(0)))
+
+
+def test_the_normal_prior_adds_nothing_to_the_state() -> None:
+    """Models that were saved before there were priors can be read."""
+    assert not [key for key in small_vae().state_dict() if key.startswith("prior")]
+
+
+@pytest.mark.parametrize("prior", FLOWS)
+def test_reset_reaches_the_prior(prior: str) -> None:
+    vae = flow_vae(prior)
+    vae.reset_parameters()
+    z = vae.sample_latents(50, generator=seeded(0))[0]
+    generator = seeded(0)
+    vae.sample_sizes(z, generator)
+    noise = torch.randn(50, 8, generator=generator)
+    assert torch.equal(z.sort(dim=1).values, noise.sort(dim=1).values)
+
+
 def test_no_graphs() -> None:
-    for vae in (small_vae(), small_vae(predict_size=True)):
+    vaes = [small_vae(), small_vae(predict_size=True), *(flow_vae(prior) for prior in FLOWS)]
+    for vae in vaes:
         for temperature in (None, 1.0):
             batch = vae.sample(0, temperature=temperature)
             assert batch.num_graphs == 0
@@ -357,30 +494,3 @@ def test_top_n_with_more_reference_points() -> None:
     vae = small_vae(creation="top_n", num_reference_points=20)
     assert isinstance(vae.decoder.creation, TopNCreation)
     assert vae.sample(2, torch.tensor([20, 3]), seeded(0)).ptr.tolist() == [0, 20, 23]
-
-
-@pytest.mark.parametrize("name", ["gaussian", "coupling_flow", "rectified_flow"])
-def test_priors(name: str) -> None:
-    vae = small_vae(prior=name)
-    once = vae.sample(8, generator=seeded(3))
-    assert equal(once, vae.sample(8, generator=seeded(3)))
-    z, sizes = vae.sample_latents(8, generator=seeded(3))
-    assert equal(once, vae.sample(8, sizes, z=z))
-    assert torch.equal(vae.sample_latents(8, sizes, seeded(4))[1], sizes)
-    assert vae.sample(0).num_graphs == 0
-
-
-def test_sizes_from_latent_vectors_do_not_go_with_latent_vectors_from_sizes() -> None:
-    with pytest.raises(ValueError, match=r"do not depend on the latent vector.* a SizePredictor"):
-        small_vae(prior="rectified_flow", predict_size=True)
-    assert small_vae(predict_size=True).sample(3).num_graphs == 3
-
-
-def test_a_prior_that_does_not_fit() -> None:
-    vae = small_vae()
-    for prior, message in (
-        (GaussianPrior(7), r"share the size of the latent vector \(got 7 and 8\)"),
-        (CouplingFlowPrior(8, max_num_nodes=5), r"at most 5 nodes, the most that the prior"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            GraphVAE(vae.encoder, vae.decoder, vae.sizes, prior=prior)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from pyg_topn.nn.encoder import DiagonalGaussian
 
@@ -16,6 +16,22 @@ def test_divergence() -> None:
     torch.testing.assert_close(DiagonalGaussian(mean, log_variance).kl(), expected)
     zeros = torch.zeros(2, 3)
     assert DiagonalGaussian(zeros, zeros).kl().tolist() == [0, 0]
+
+
+def test_log_prob() -> None:
+    mean, log_variance, z = torch.randn(3, 4, 3, dtype=torch.float64)
+    expected = Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(dim=1)
+    found = DiagonalGaussian(mean, log_variance).log_prob(z)
+    torch.testing.assert_close(found, expected)
+    full = MultivariateNormal(mean, torch.diag_embed(log_variance.exp()))
+    torch.testing.assert_close(found, full.log_prob(z))
+
+
+def test_log_prob_is_differentiable() -> None:
+    leaves = torch.randn(3, 4, 3, dtype=torch.float64).unbind()
+    for leaf in leaves:
+        leaf.requires_grad_()
+    assert torch.autograd.gradcheck(lambda m, v, z: DiagonalGaussian(m, v).log_prob(z), leaves)
 
 
 def test_moments_of_draws(generator: torch.Generator) -> None:
@@ -44,10 +60,4 @@ def test_no_graphs() -> None:
     posterior = DiagonalGaussian(torch.empty(0, 3), torch.empty(0, 3))
     assert posterior.rsample().shape == (0, 3)
     assert posterior.kl().shape == (0,)
-
-
-def test_density() -> None:
-    mean, log_variance = torch.randn(4, 3).double(), torch.randn(4, 3).double()
-    z = torch.randn(4, 3).double()
-    expected = Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(dim=1)
-    torch.testing.assert_close(DiagonalGaussian(mean, log_variance).log_prob(z), expected)
+    assert posterior.log_prob(posterior.rsample()).shape == (0,)

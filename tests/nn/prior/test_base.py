@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +28,6 @@ PRIORS: dict[str, Callable[[], Prior]] = {
         LATENT, LARGEST, hidden_channels=8, num_layers=2, num_steps=3
     ),
 }
-CONDITIONAL = ["coupling_flow", "rectified_flow"]
 WITH_DENSITY = ["gaussian", "coupling_flow"]
 
 
@@ -135,11 +136,12 @@ def test_densities_have_the_shape_and_type_of_the_vectors(name: str) -> None:
 
 
 def test_samples_lie_where_the_module_lies(prior: Prior) -> None:
-    """Wherever the noise was drawn."""
-    prior = prior.to("meta")
+    """Wherever the noise was drawn: where the generator lies, or else where the module lies."""
+    prior, state = prior.to("meta"), torch.get_rng_state()
     for generator in (None, seeded(0)):
         z = prior.sample(SIZES, generator)
         assert (z.device.type, z.shape) == ("meta", (4, LATENT))
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_seeded(prior: Prior) -> None:
@@ -261,3 +263,12 @@ def test_unfit_arguments(
 ) -> None:
     with pytest.raises(ValueError, match=match):
         kind(*arguments)
+
+
+def test_the_example_of_the_page_runs() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "priors.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(import .*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    kinds = [kind for kind in names.values() if isinstance(kind, type) and Prior in kind.__bases__]
+    assert [isinstance(names["vae"].prior, kind) for kind in kinds] == [True]

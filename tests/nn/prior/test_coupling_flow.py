@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch_geometric.nn import MLP, Linear
 
 from pyg_topn.nn.encoder import DiagonalGaussian
 from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior
@@ -26,6 +27,13 @@ def random_flow(channels: int, num_layers: int = 4, spread: float = 0.4) -> Coup
     return prior
 
 
+def last_layer(prior: CouplingFlowPrior, coupling: int) -> Linear:
+    """What gives the log-scales and shifts of a coupling."""
+    mlp = prior.mlps[coupling]
+    assert isinstance(mlp, MLP)
+    return mlp.lins[-1]
+
+
 def grid(end: float, step: float) -> Tensor:
     """The points of a square, [P, 2]."""
     axis = torch.arange(-end, end, step, dtype=torch.float64) + step / 2
@@ -34,12 +42,12 @@ def grid(end: float, step: float) -> Tensor:
 
 @torch.no_grad()
 def test_starts_as_the_standard_normal() -> None:
-    prior, z, sizes = CouplingFlowPrior(5, 3).double(), torch.randn(6, 5).double(), torch.arange(6)
-    sizes = sizes % 3 + 1
+    prior, z = CouplingFlowPrior(5, 3).double(), torch.randn(6, 5).double()
+    sizes = torch.tensor([1, 2, 3, 1, 2, 3])
     expected = GaussianPrior(5).log_prob(z, sizes)
     torch.testing.assert_close(prior.log_prob(z, sizes), expected)
-    noise = prior.draw(z, sizes)
-    assert torch.equal(noise.sort(dim=1).values, z.sort(dim=1).values)
+    drawn = prior.draw(z, sizes)  # The noise, with its channels in another order.
+    assert torch.equal(drawn.sort(dim=1).values, z.sort(dim=1).values)
 
 
 @torch.no_grad()
@@ -63,7 +71,8 @@ def test_samples_follow_the_density() -> None:
     def cell(where: Tensor) -> Tensor:
         """A number for each of 16 regions."""
         cuts = torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
-        return 4 * torch.bucketize(where[:, 0], cuts) + torch.bucketize(where[:, 1], cuts)
+        column, row = torch.bucketize(where, cuts).unbind(dim=1)
+        return 4 * column + row
 
     expected = torch.zeros(16, dtype=torch.float64).index_add(0, cell(points), mass)
     found = cell(z).bincount(minlength=16) / count
@@ -107,8 +116,7 @@ def test_the_density_goes_back_the_way_of_draw(channels: int) -> None:
 def test_one_coupling() -> None:
     """Two channels are those of the noise, the others are normal with a known spread."""
     prior = CouplingFlowPrior(4, 3, hidden_channels=8, num_layers=1).double()
-    last = prior.mlps[0].lins[-1]  # type: ignore[union-attr,index]
-    last.bias.copy_(torch.tensor([1.0, -3.0, 0.5, 2.0]))
+    last_layer(prior, 0).bias.copy_(torch.tensor([1.0, -3.0, 0.5, 2.0]))
     noise, sizes = torch.randn(6, 4, dtype=torch.float64), torch.full((6,), 2)
     std = torch.tensor([1, 1, math.exp(2 * math.tanh(0.5)), math.exp(2 * math.tanh(-1.5))]).double()
     mean = torch.tensor([0.0, 0.0, 0.5, 2.0], dtype=torch.float64)
@@ -122,8 +130,8 @@ def test_one_coupling() -> None:
 @torch.no_grad()
 def test_no_layer_can_explode() -> None:
     prior = CouplingFlowPrior(2, 3, hidden_channels=8, num_layers=2).double()
-    for mlp in prior.mlps:
-        mlp.lins[-1].bias.copy_(torch.tensor([1e6, 0.0]))  # type: ignore[union-attr,index]
+    for coupling in range(2):
+        last_layer(prior, coupling).bias.copy_(torch.tensor([1e6, 0.0]))
     noise, sizes = torch.randn(6, 2, dtype=torch.float64), torch.full((6,), 2)
     z = prior.draw(noise, sizes)
     torch.testing.assert_close(z.norm(dim=1), math.exp(2) * noise.norm(dim=1))
@@ -169,7 +177,7 @@ def test_divergence_trains_posterior_and_prior() -> None:
     mean.retain_grad()
     log_variance.retain_grad()
     prior.divergence(posterior, posterior.rsample(), torch.full((6,), 2)).mean().backward()
-    last = prior.mlps[-1].lins[-1]  # type: ignore[union-attr,index]
+    last = last_layer(prior, -1)
     for leaf in (mean, log_variance, last.weight, last.bias):
         assert leaf.grad is not None
         assert leaf.grad.ne(0).all()
@@ -178,9 +186,8 @@ def test_divergence_trains_posterior_and_prior() -> None:
 def toy(sizes: Tensor) -> MixtureSameFamily:
     """Two modes, left and right, at a height that is the size."""
     height = sizes.to(torch.float32)
-    mean = torch.stack(
-        [torch.stack([-2 + 0 * height, height], 1), torch.stack([2 + 0 * height, height], 1)], 1
-    )
+    side = torch.tensor([-2.0, 2.0]).expand(len(sizes), 2)
+    mean = torch.stack([side, height.unsqueeze(1).expand(-1, 2)], dim=2)  # [B, modes, 2]
     weights = Categorical(torch.tensor([0.3, 0.7]).expand(len(sizes), 2))
     return MixtureSameFamily(weights, Independent(Normal(mean, 0.4), 1))
 

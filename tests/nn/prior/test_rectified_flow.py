@@ -59,7 +59,7 @@ def test_at_first_nothing_moves() -> None:
 
 
 def test_heuns_method() -> None:
-    """Exact for velocities that are linear in time; a known factor a step for exponential growth."""
+    """Exact where the velocity is linear in time, a known factor a step where it is the place."""
     noise = torch.randn(4, 3, dtype=torch.float64)
     still = flow_along(lambda z, time, size: size + 0 * z, num_steps=1)
     torch.testing.assert_close(still.draw(noise, SIZES), noise + SIZES.unsqueeze(1))
@@ -113,7 +113,7 @@ def test_no_gradient_reaches_the_latent_vectors() -> None:
 
 def test_the_same_seed_gives_the_same_loss() -> None:
     prior, z = random_flow(), torch.randn(4, 3)
-    losses = [float(prior.loss(z, SIZES, seeded(seed))) for seed in (0, 0, 1)]
+    losses = [prior.loss(z, SIZES, seeded(seed)).item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
     state = torch.get_rng_state()
     prior.loss(z, SIZES, seeded(0))
@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_loss() -> None:
 def test_no_graphs() -> None:
     prior = random_flow()
     loss = prior.loss(torch.empty(0, 3), torch.empty(0, dtype=torch.int64))
-    assert float(loss) == 0
+    assert loss.item() == 0
     loss.backward()
 
 
