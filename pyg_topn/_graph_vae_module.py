@@ -26,25 +26,24 @@ L = require("lightning.pytorch", extra="train")
 class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
     r"""The training of a :class:`GraphVAE` as a Lightning module.
 
-        Args:
-            model: The model, with a vocabulary.
-            chosen: The recipe.
-            progress: How far the run is, from 0 to 1; the schedules follow it.
-            num_samples: How many molecules are sampled at every validation.
+    Args:
+        model: The model, with a vocabulary.
+        chosen: The recipe.
+        progress: How far the run is, from 0 to 1; the schedules follow it.
+        num_samples: How many molecules are sampled at every validation.
 
-        Raises:
-            ValueError: If the model has no vocabulary.
+    Raises:
+        ValueError: If the model has no vocabulary.
 
-        Example:
-            >>> from pyg_topn.models import build_graph_vae
-            >>> from pyg_topn.molecule import MoleculeVocabulary
-            >>> from pyg_topn.nn.prior import RectifiedFlowPrior
-    from pyg_topn.recipe import recipe
-            >>> chosen = recipe("default")
-            >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **chosen.model)
-            >>> vae.vocabulary = MoleculeVocabulary.qm9()
-            >>> GraphVAEModule(vae, chosen, lambda trainer: 0.0).loss.matcher
-            CanonicalMatcher()
+    Example:
+        >>> from pyg_topn.models import build_graph_vae
+        >>> from pyg_topn.molecule import MoleculeVocabulary
+        >>> from pyg_topn.recipe import recipe
+        >>> chosen = recipe("default")
+        >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **chosen.model)
+        >>> vae.vocabulary = MoleculeVocabulary.qm9()
+        >>> GraphVAEModule(vae, chosen, lambda trainer: 0.0).loss.matcher
+        CanonicalMatcher()
     """
 
     def __init__(

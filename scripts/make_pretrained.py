@@ -35,7 +35,7 @@ molecules = model.vocabulary.to_molecules(model.sample(1000))
 | | |
 |---|---|
 | data | QM9, the training split of DiGress: {molecules} molecules; sizes as there |
-| command | `{command}` |
+| command | {command} |
 | recipe, creation, seed | {recipe}, {creation}, {seed} |
 | prior | {prior} |
 | trained | {step} steps, {epoch} epochs |

@@ -151,8 +151,13 @@ class GraphVAE(nn.Module):
             generator: Where to draw from.
 
         Returns:
-            The latent vectors, :math:`[B, L]`, and the sizes, :math:`[B]`, on the CPU.
+            The latent vectors, :math:`[B, L]`, and the sizes, :math:`[B]`.
+
+        Raises:
+            ValueError: If there are not as many sizes as graphs.
         """
+        if num_nodes is not None and num_nodes.numel() != num_graphs:
+            raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
         if num_nodes is None and isinstance(self.sizes, SizePredictor):
             z = self.prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator)
             return z, self.sample_sizes(z, generator)
@@ -198,8 +203,6 @@ class GraphVAE(nn.Module):
                 f"(got {self.vocabulary} and {temperature})"
             )
         if z is None:
-            if num_nodes is not None and num_nodes.numel() != num_graphs:
-                raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
             z, num_nodes = self.sample_latents(num_graphs, num_nodes, generator)
         elif z.size(0) != num_graphs:
             raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
