@@ -75,7 +75,7 @@ def train(
 
 @app.command()
 def sample(
-    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model, or a name.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File: .smi, .csv, .sdf or .png.")],
     number: Annotated[int, typer.Option("-n", help="How many molecules.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,

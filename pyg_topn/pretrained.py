@@ -132,7 +132,7 @@ def load(folder: str | os.PathLike[str]) -> GraphVAE:
     Raises:
         ValueError: If there is no model in the folder, or it is damaged.
     """
-    if folder in pretrained_models() and not (Path(folder) / CONFIG).is_file():
+    if os.fspath(folder) in pretrained_models() and not (Path(folder) / CONFIG).is_file():
         folder = SHIPPED / folder
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
