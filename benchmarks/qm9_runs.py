@@ -33,8 +33,7 @@ class Judge:
     def __init__(self, number: int = 10_000, fcd: bool = True, per_size: int = 500) -> None:
         self.number, self.per_size = number, per_size
         self.train, self.test = qm9_smiles("train"), qm9_smiles("test")
-        held_out = self.test[:10_000]
-        self.fcd: Any = FrechetChemNetDistance(held_out) if fcd else False
+        self.fcd: Any = FrechetChemNetDistance(self.test) if fcd else False
 
     def report(self, molecules: Sequence[Any], distances: bool = True) -> dict[str, Any]:
         """Every figure of molecules, in plain types."""

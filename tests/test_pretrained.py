@@ -179,9 +179,7 @@ def test_damage_is_one_line_that_says_what_to_do(folder: Path, kind: str, reason
 def test_no_model_is_said_to_be_none(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        ValueError, match=r"Expected a folder with a saved model.* no config\.json"
-    ):
+    with pytest.raises(ValueError, match=r"Expected a folder with a saved model.* no config\.json"):
         load(tmp_path / name)
 
 
