@@ -82,7 +82,7 @@ RECIPES = {
     # and penalties on samples of that flow.
     "default": replace(
         _DEFAULT,
-        model={"prior": "rectified_flow"},
+        model={"prior": "rectified_flow", "prior_steps": 8},
         weights={**_DEFAULT.weights, "kl": 0.05},
         regularizer={"valency": 0.5, "connectivity": 1.0},
         prior_share=0.5,
@@ -171,9 +171,11 @@ def plain(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _with_prior(chosen: Recipe, prior: str) -> Recipe:
     """The recipe with another prior, and with what goes with it."""
     source = RECIPES["default"] if prior == "rectified_flow" else _DEFAULT
+    own = {name: value for name, value in chosen.model.items() if name != "prior_steps"}
+    steps = {"prior_steps": 8} if prior == "rectified_flow" else {}
     return replace(
         chosen,
-        model={**chosen.model, "prior": prior},
+        model={**own, "prior": prior, **steps},
         weights={**chosen.weights, "kl": source.weights["kl"]},
         stages=source.stages,
     )

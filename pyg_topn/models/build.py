@@ -36,6 +36,7 @@ def build_graph_vae(
     prior: str = "gaussian",
     prior_channels: int | None = None,
     prior_layers: int | None = None,
+    prior_steps: int | None = None,
 ) -> GraphVAE:
     r"""Build a :class:`GraphVAE` from plain numbers and names.
 
@@ -63,6 +64,11 @@ def build_graph_vae(
             ``"rectified_flow"``.
         prior_channels: The width of a flow, if not its default.
         prior_layers: The number of layers of a flow, if not its default.
+        prior_steps: The number of steps of a rectified flow, if not its default.
+
+    Raises:
+        ValueError: If a name is unknown or a number out of range.
+        TypeError: If an argument of a flow is given to a prior that has no such argument.
 
     Example:
         >>> vae = build_graph_vae(4, (1, 2, 3), [0, 1, 5, 9], creation="first_n")
@@ -94,10 +100,13 @@ def build_graph_vae(
     decoder = GraphDecoder(
         layer, update, num_node_types, edge_orders, pair_channels, plus, num_rounds
     )
-    flow: dict[str, int | None] = {}
-    if prior != "gaussian":
-        flow = {"hidden_channels": prior_channels, "num_layers": prior_layers}
-        flow = {"max_num_nodes": largest, **{k: v for k, v in flow.items() if v is not None}}
-    where = prior_resolver(prior, latent_channels=latent_channels, **flow)
+    flow = {
+        "hidden_channels": prior_channels,
+        "num_layers": prior_layers,
+        "num_steps": prior_steps,
+        "max_num_nodes": None if prior == "gaussian" else largest,
+    }
+    given = {name: value for name, value in flow.items() if value is not None}
+    where = prior_resolver(prior, latent_channels=latent_channels, **given)
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
     return GraphVAE(encoder, decoder, size_source, prior=where)

@@ -126,3 +126,21 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any]) -> None:
 def test_a_histogram_needs_a_size() -> None:
     with pytest.raises(ValueError, match="Expected"):
         build_graph_vae(4, (1,), [0, 0])
+
+
+def test_the_size_of_a_flow() -> None:
+    flow = build_graph_vae(
+        4,
+        (1, 2, 3),
+        [0, 1],
+        prior="rectified_flow",
+        prior_channels=24,
+        prior_layers=3,
+        prior_steps=5,
+    ).prior
+    assert (flow.num_steps, len(flow.velocity.blocks)) == (5, 3)
+    assert flow.velocity.in_lin.out_features == 24
+    with pytest.raises(TypeError, match="num_steps"):
+        build_graph_vae(4, (1, 2, 3), [0, 1], prior="coupling_flow", prior_steps=5)
+    with pytest.raises(TypeError, match="hidden_channels"):
+        build_graph_vae(4, (1, 2, 3), [0, 1], prior_channels=24)
