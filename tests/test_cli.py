@@ -26,7 +26,7 @@ from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.metrics import write_smiles
 from pyg_topn.pretrained import load
 from pyg_topn.recipe import RECIPES
-from pyg_topn.resolver import CREATIONS
+from pyg_topn.resolver import CREATIONS, PRIORS
 
 Output = pytest.CaptureFixture[str]
 
@@ -142,10 +142,13 @@ def test_evaluate_against_a_file_draws_histograms(smiles: Path, tmp_path: Path) 
     assert json.loads(report.read_text())["paper"]["num_novel"] == 2
 
 
-def test_the_choices_are_those_of_the_library(capsys: Output) -> None:
+def test_the_choices_are_those_of_the_library(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)  # So that no name is broken.
     assert run("train", "--help") == 0
     text = capsys.readouterr().out
-    for name in (*CREATIONS, *MATCHERS, *RECIPES):
+    for name in (*CREATIONS, *MATCHERS, *PRIORS, *RECIPES):
         assert name in text
 
 

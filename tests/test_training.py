@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -169,10 +170,14 @@ def kill_after_a_checkpoint(out: Path, small_root: Path, how: signal.Signals) ->
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(how)
-        _, errors = process.communicate(timeout=30)
+        # Python drops an interrupt that comes while it collects garbage: its user would repeat it.
+        while process.poll() is None and time.monotonic() < deadline + 60:
+            process.send_signal(how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=15)
     finally:
         process.kill()
+        _, errors = process.communicate()
     return process.returncode, errors
 
 
