@@ -178,4 +178,8 @@ def _with_prior(chosen: Recipe, prior: str) -> Recipe:
         model={**own, "prior": prior, **steps},
         weights={**chosen.weights, "kl": source.weights["kl"]},
         stages=source.stages,
+        # How penalties come in goes with the prior; a recipe without any stays without.
+        regularizer=source.regularizer if chosen.regularizer else {},
+        prior_share=source.prior_share,
+        penalty_warm_up=source.penalty_warm_up,
     )

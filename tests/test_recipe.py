@@ -82,7 +82,13 @@ def test_stages_go_with_the_prior(name: str, prior: str) -> None:
     else:
         assert kinds == ["joint"]
     assert sum(stage.share for stage in chosen.stages) == pytest.approx(1)
-    assert recipe(name, prior=prior).regularizer == RECIPES[name].regularizer
+    assert set(chosen.regularizer) == set(RECIPES[name].regularizer)
+    if name == "default" and prior != "rectified_flow":
+        assert chosen.regularizer == {"valency": 0.25, "connectivity": 1.0}
+        assert (chosen.weights["kl"], chosen.prior_share) == (0.5, 0.25)
+        assert chosen.penalty_warm_up == (0.25, 0.75)
+    if prior == RECIPES[name].model.get("prior", "gaussian"):
+        assert chosen.regularizer == RECIPES[name].regularizer
 
 
 def test_the_place_in_a_run() -> None:
