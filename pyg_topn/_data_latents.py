@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,9 +38,13 @@ class DataLatents:
         spread = mean.var(dim=0, unbiased=False) + variance.mean(dim=0)
         prior.standardise(mean.mean(dim=0), spread.sqrt())
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Latent vectors of graphs of the data, drawn from their posteriors, and the sizes."""
+    def draw(self, count: int, noise: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Latent vectors of graphs of the data, drawn from their posteriors, whose standard
+        deviations are multiplied by the noise, and the sizes."""
         device = self.num_nodes.device
         index = torch.randint(self.num_nodes.numel(), (count,), device=device)
-        chosen = DiagonalGaussian(self.posterior.mean[index], self.posterior.log_variance[index])
-        return chosen.rsample(), self.num_nodes[index]
+        mean, log_variance = self.posterior.mean[index], self.posterior.log_variance[index]
+        if noise == 0:
+            return mean, self.num_nodes[index]
+        drawn = DiagonalGaussian(mean, log_variance + 2 * math.log(noise)).rsample()
+        return drawn, self.num_nodes[index]

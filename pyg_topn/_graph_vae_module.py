@@ -19,6 +19,7 @@ from pyg_topn.models import GraphVAE
 from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.recipe import Recipe
 from pyg_topn.utils.optional import require
+from pyg_topn.utils.precision import has_fast_bfloat16
 
 L = require("lightning.pytorch", extra="train")
 
@@ -62,7 +63,9 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self.loss = GraphVAELoss(matcher_resolver(chosen.matcher), orders, chosen.weights)
         self.regularizer = PriorRegularizer(model.vocabulary.valences, orders)
         self._data_latents: DataLatents | None = None
-        self._prior_latents = PriorLatents(model)
+        self._prior_latents = PriorLatents(
+            model, self.regularizer.is_flawed, hard_share=chosen.hard_share
+        )
 
     @property
     def is_last_stage(self) -> bool:
@@ -106,9 +109,12 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
 
     def _flow(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The flow alone; of the batch, only the size counts."""
-        z, num_nodes = self._latents().draw(self.chosen.flow_batches * batch.num_graphs)
+        count = self.chosen.flow_batches * batch.num_graphs
+        z, num_nodes = self._latents().draw(count, self.chosen.flow_noise)
         assert isinstance(self.model.prior, RectifiedFlowPrior)
-        return {"loss": self.model.prior.loss(z, num_nodes)}
+        fast = has_fast_bfloat16(z.device)
+        with torch.autocast(z.device.type, torch.bfloat16, enabled=fast):
+            return {"loss": self.model.prior.loss(z, num_nodes)}
 
     def _decoder(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The decoder alone, on the data and on samples of the prior."""

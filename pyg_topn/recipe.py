@@ -23,7 +23,11 @@ class Recipe:
         regularizer: Weights of the penalties of :class:`~pyg_topn.losses.PriorRegularizer` on
             samples of the prior; empty for none.
         prior_share: Graphs decoded from the prior, as a share of a batch.
+        hard_share: In a stage of the decoder, the share of those that is drawn among samples whose
+            most likely graph broke a rule.
         flow_batches: The batch that a flow is fitted with, in batches of graphs.
+        flow_noise: What latent vectors of the data are drawn with to fit a flow, in standard
+            deviations of their posteriors; 0 for the means.
         stages: What is trained, and how long, one stage after another.
         batch_size: Graphs a step.
         kl_warm_up: The share of the first stage in which the weight of the divergence grows: the
@@ -42,7 +46,9 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)
     regularizer: dict[str, float] = field(default_factory=dict)
     prior_share: float = 0.25
+    hard_share: float = 0.5
     flow_batches: int = 2
+    flow_noise: float = 0.0
     stages: tuple[Stage, ...] = (Stage("joint", 1.0, 2e-3),)
     batch_size: int = 512
     kl_warm_up: float = 0.5
@@ -70,6 +76,8 @@ class Recipe:
 
 _AUXILIARY = ("formula", "edge_count", "edge_type_share", "valency")
 
+_FLOW = {"prior_steps": 8, "prior_guidance": 3.0}
+
 _DEFAULT = Recipe(
     weights={"kl": 0.5, **dict.fromkeys(_AUXILIARY, 0.0)},
     regularizer={"valency": 0.25, "connectivity": 1.0},
@@ -79,18 +87,19 @@ _DEFAULT = Recipe(
 RECIPES = {
     # The best one found: targets in a canonical order, an encoder that knows positions, rounds in
     # which nodes and edges see each other, a weak divergence whose latent vectors a flow learns,
-    # and penalties on samples of that flow.
+    # guided by a smaller one, and penalties on samples of that flow.
     "default": replace(
         _DEFAULT,
-        model={"prior": "rectified_flow", "prior_steps": 8},
-        weights={**_DEFAULT.weights, "kl": 0.05},
+        model={"prior": "rectified_flow", **_FLOW},
+        weights={**_DEFAULT.weights, "kl": 0.15},
         regularizer={"valency": 0.5, "connectivity": 1.0},
         prior_share=0.5,
         stages=(
             Stage("joint", 0.4, 2e-3),
-            Stage("flow", 0.35, 2e-3),
-            Stage("decoder", 0.25, 1e-3),
+            Stage("flow", 0.3, 2e-3),
+            Stage("decoder", 0.3, 1e-3),
         ),
+        kl_warm_up=0.25,
         penalty_warm_up=(0.0, 0.2),
     ),
     # The paper as printed: D.3.
@@ -171,15 +180,16 @@ def plain(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _with_prior(chosen: Recipe, prior: str) -> Recipe:
     """The recipe with another prior, and with what goes with it."""
     source = RECIPES["default"] if prior == "rectified_flow" else _DEFAULT
-    own = {name: value for name, value in chosen.model.items() if name != "prior_steps"}
-    steps = {"prior_steps": 8} if prior == "rectified_flow" else {}
+    own = {name: value for name, value in chosen.model.items() if name not in _FLOW}
+    flow = _FLOW if prior == "rectified_flow" else {}
     return replace(
         chosen,
-        model={**own, "prior": prior, **steps},
+        model={**own, "prior": prior, **flow},
         weights={**chosen.weights, "kl": source.weights["kl"]},
         stages=source.stages,
         # How penalties come in goes with the prior; a recipe without any stays without.
         regularizer=source.regularizer if chosen.regularizer else {},
         prior_share=source.prior_share,
+        kl_warm_up=source.kl_warm_up,
         penalty_warm_up=source.penalty_warm_up,
     )

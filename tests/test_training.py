@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -21,9 +22,12 @@ pytest.importorskip("rdkit")
 pytest.importorskip("matplotlib")
 
 from pyg_topn import _trainer, training
+from pyg_topn._data_latents import DataLatents
 from pyg_topn._prior_latents import PriorLatents
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.models import build_graph_vae
+from pyg_topn.nn.decoder import GraphDistribution
+from pyg_topn.nn.encoder import DiagonalGaussian
 from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.pretrained import load
 from pyg_topn.recipe import recipe
@@ -435,3 +439,37 @@ def test_samples_of_the_prior_are_used_several_times_and_then_drawn_anew() -> No
     seen = torch.cat([sizes for _, sizes in draws])
     assert set(seen.tolist()) == {1, 2, 3, 4}
     assert latents.draw(100)[1].numel() == 100
+
+
+def test_latent_vectors_of_the_data_are_as_noisy_as_asked() -> None:
+    mean, log_variance = torch.arange(6.0).view(2, 3), torch.full((2, 3), 2.0)
+    latents = DataLatents(DiagonalGaussian(mean, log_variance), torch.tensor([5, 7]))
+    for noise in (0.0, 0.5, 1.0):
+        z, sizes = latents.draw(20_000, noise)
+        for row, size in enumerate((5, 7)):
+            chosen = z[sizes == size]
+            torch.testing.assert_close(chosen.mean(dim=0), mean[row], rtol=0, atol=0.15)
+            spread = torch.full((3,), noise * math.e)
+            torch.testing.assert_close(chosen.std(dim=0), spread, rtol=0.05, atol=0)
+
+
+def test_half_of_the_samples_are_those_that_were_flawed() -> None:
+    model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9])
+    asked: list[int] = []
+
+    def is_flawed(distribution: GraphDistribution) -> torch.Tensor:
+        asked.append(distribution.num_graphs)
+        return distribution.layout.num_nodes == 3
+
+    latents = PriorLatents(model, is_flawed, size=2100, uniform=0.0, hard_share=0.5)
+    z, sizes = latents.draw(100)
+    assert asked == [2048, 52]
+    assert bool((sizes[50:] == 3).all())
+    assert bool((sizes[:50] == 4).any())
+    known = {tuple(row) for row in latents.z.tolist()}
+    assert {tuple(row) for row in z.tolist()} <= known
+    none = PriorLatents(model, lambda d: d.layout.num_nodes < 0, size=64, hard_share=0.5)
+    assert none.draw(32)[1].numel() == 32
+    without = PriorLatents(model, is_flawed, size=64)
+    without.draw(32)
+    assert asked == [2048, 52]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.utils import scatter
 
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.utils.pairs import node_sum
@@ -63,6 +64,35 @@ class PriorRegularizer(nn.Module):
             "valency": self._valency(distribution, probabilities) / num_graphs,
             "connectivity": self._connectivity(distribution) / num_graphs,
         }
+
+    @torch.no_grad()
+    def is_flawed(self, distribution: GraphDistribution) -> Tensor:
+        r"""Return which of the most likely graphs break a rule: a valency is exceeded, or the graph
+        is in pieces.
+
+        Args:
+            distribution: The decoded graphs.
+
+        Returns:
+            Whether it does, for every graph, :math:`[B]`.
+
+        Example:
+            >>> from pyg_topn.utils import Layout
+            >>> layout = Layout(torch.tensor([2, 2]), torch.device("cpu"))
+            >>> pairs = torch.tensor([[9.0, 0, 0, 0], [0, 9.0, 0, 0]])
+            >>> decoded = GraphDistribution(torch.zeros(4, 4), pairs, layout)
+            >>> PriorRegularizer((4, 3, 2, 1), (1, 2, 3)).is_flawed(decoded)
+            tensor([ True, False])
+        """
+        layout = distribution.layout
+        pair_type = distribution.pair_logits.argmax(dim=-1)
+        orders = torch.cat([self.edge_orders.new_zeros(1), self.edge_orders])
+        valency = node_sum(orders[pair_type].unsqueeze(1), layout).squeeze(1)
+        limit = self.max_valencies[distribution.node_logits.argmax(dim=-1)]
+        # The number of a piece is that of its first node.
+        apart = connected_pieces(pair_type > 0, layout) != layout.ptr[layout.batch]
+        flaws = ((valency > limit) | apart).to(valency.dtype)
+        return scatter(flaws, layout.batch, dim_size=layout.num_graphs) > 0
 
     def _valency(self, distribution: GraphDistribution, probabilities: Tensor) -> Tensor:
         layout = distribution.layout

@@ -37,6 +37,7 @@ def build_graph_vae(
     prior_channels: int | None = None,
     prior_layers: int | None = None,
     prior_steps: int | None = None,
+    prior_guidance: float | None = None,
 ) -> GraphVAE:
     r"""Build a :class:`GraphVAE` from plain numbers and names.
 
@@ -65,6 +66,7 @@ def build_graph_vae(
         prior_channels: The width of a flow, if not its default.
         prior_layers: The number of layers of a flow, if not its default.
         prior_steps: The number of steps of a rectified flow, if not its default.
+        prior_guidance: The weight of the guidance of a rectified flow, if any.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
@@ -104,6 +106,7 @@ def build_graph_vae(
         "hidden_channels": prior_channels,
         "num_layers": prior_layers,
         "num_steps": prior_steps,
+        "guidance": prior_guidance,
         "max_num_nodes": None if prior == "gaussian" else largest,
     }
     given = {name: value for name, value in flow.items() if value is not None}

@@ -329,3 +329,24 @@ def test_both_penalties_have_names_and_move_with_the_module() -> None:
     penalty = regularizer()
     assert sorted(penalty.state_dict()) == ["edge_orders", "max_valencies"]
     assert list(penalty(hard([CARBON, CARBON], {(0, 1): 1}))) == ["valency", "connectivity"]
+
+
+@given(st.data())
+def test_flawed_graphs_are_those_networkx_says(data: st.DataObject) -> None:
+    """All at once, so that no graph answers for another."""
+    graphs, expected = [], []
+    for _ in range(data.draw(st.integers(0, 4))):
+        size = data.draw(st.integers(1, 5))
+        types = data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size))
+        pairs = [(i, j) for i in range(size) for j in range(i + 1, size)]
+        bonds = {pair: data.draw(st.integers(0, 3)) for pair in pairs}
+        graph = nx.empty_graph(size)
+        graph.add_weighted_edges_from((i, j, k) for (i, j), k in bonds.items() if k)
+        within = all(graph.degree(i, "weight") <= VALENCIES[types[i]] for i in graph)
+        graphs.append(hard(types, bonds))
+        expected.append(not (within and nx.is_connected(graph)))
+    layout = layout_of(*(len(graph.layout.batch) for graph in graphs))
+    node_logits = torch.cat([torch.empty(0, 4), *(graph.node_logits for graph in graphs)])
+    pair_logits = torch.cat([torch.empty(0, 4), *(graph.pair_logits for graph in graphs)])
+    together = GraphDistribution(node_logits, pair_logits, layout)
+    assert regularizer().is_flawed(together).tolist() == expected

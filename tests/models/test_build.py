@@ -137,8 +137,9 @@ def test_the_size_of_a_flow() -> None:
         prior_channels=24,
         prior_layers=3,
         prior_steps=5,
+        prior_guidance=2.5,
     ).prior
-    assert (flow.num_steps, len(flow.velocity.blocks)) == (5, 3)
+    assert (flow.num_steps, flow.guidance, len(flow.velocity.blocks)) == (5, 2.5, 3)
     assert flow.velocity.in_lin.out_features == 24
     with pytest.raises(TypeError, match="num_steps"):
         build_graph_vae(4, (1, 2, 3), [0, 1], prior="coupling_flow", prior_steps=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -220,10 +221,72 @@ def test_learns_modes_that_depend_on_the_size(generator: torch.Generator) -> Non
             assert 0.8 < float(ratio.min()) <= float(ratio.max()) < 1.4
 
 
-@pytest.mark.parametrize("name", ["hidden_channels", "num_layers", "num_steps"])
-def test_unfit_arguments(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"'{name}' to be at least 1 .got 0"):
-        RectifiedFlowPrior(**{"latent_channels": 3, "max_num_nodes": 7, name: 0})
+def test_guidance_goes_on_from_the_smaller_perceptron_past_the_larger() -> None:
+    """By Heun's method, exact for velocities that depend on nothing but the size."""
+    prior = RectifiedFlowPrior(3, 7, hidden_channels=8, num_steps=2, guidance=3.0).double()
+    prior.velocity = Field(lambda z, time, size: size + 0 * z)  # type: ignore[assignment]
+    prior.guide = Field(lambda z, time, size: size - 1 + 0 * z)  # type: ignore[assignment]
+    noise = torch.randn(4, 3, dtype=torch.float64)
+    torch.testing.assert_close(prior.draw(noise, SIZES), noise + SIZES.unsqueeze(1) - 1 + 3)
+
+
+def test_without_guidance_there_is_no_second_perceptron() -> None:
+    assert RectifiedFlowPrior(3, 7).guide is None
+    guided = RectifiedFlowPrior(3, 7, guidance=2.0, guide_channels=5, guide_layers=1)
+    assert guided.guide is not None
+    assert (guided.guide.in_lin.out_features, len(guided.guide.blocks)) == (5, 1)
+    assert guided.label == "rectified flow, 8 Heun steps, guidance 2"
+
+
+def test_both_perceptrons_are_fitted_to_the_same_lines() -> None:
+    prior = RectifiedFlowPrior(3, 7, hidden_channels=8, guidance=2.0)
+    z = torch.randn(4, 3)
+    larger = Field(lambda z, time, size: 0.1 * size + 0 * z)
+    smaller = Field(lambda z, time, size: 0.3 * size + 0 * z)
+    prior.velocity, prior.guide = larger, smaller  # type: ignore[assignment]
+    both = prior.loss(z, SIZES, seeded(0))
+    for mine, other in zip(larger.asked[0], smaller.asked[0], strict=True):
+        assert torch.equal(mine, other)
+    alone = RectifiedFlowPrior(3, 7)
+    parts = []
+    for network in (larger, smaller):
+        alone.velocity = network  # type: ignore[assignment]
+        parts.append(alone.loss(z, SIZES, seeded(0)))
+    torch.testing.assert_close(both, parts[0] + parts[1])
+
+
+def test_both_perceptrons_learn_and_are_reset() -> None:
+    prior = RectifiedFlowPrior(3, 7, hidden_channels=8, num_layers=1, guidance=2.0)
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.normal_(0, 0.5)
+    prior.loss(torch.randn(4, 3), SIZES).backward()
+    for name, leaf in prior.named_parameters():
+        assert leaf.grad is not None, name
+        assert leaf.grad.ne(0).any(), name
+    prior.reset_parameters()
+    noise = torch.randn(4, 3)
+    assert torch.equal(prior.draw(noise, SIZES), noise)
+
+
+def test_the_loss_in_half_precision_is_the_same_but_for_rounding() -> None:
+    prior, z = random_flow(), torch.randn(4, 3)
+    exact = prior.loss(z, SIZES, seeded(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = prior.loss(z, SIZES, seeded(0))
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["hidden_channels", "num_layers", "num_steps", "guidance", "guide_channels", "guide_layers"],
+)
+@pytest.mark.parametrize("value", [0, math.inf, math.nan])
+def test_unfit_arguments(name: str, value: float) -> None:
+    arguments: dict[str, Any] = {"latent_channels": 3, "max_num_nodes": 7, name: value}
+    with pytest.raises(ValueError, match=rf"'{name}' to be at least 1 and finite .got {value}"):
+        RectifiedFlowPrior(**arguments)
 
 
 def test_names() -> None:
