@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from pyg_topn.generate import generate_molecules
 from pyg_topn.metrics import FrechetChemNetDistance, MoleculeMetrics
 from pyg_topn.models import GraphVAE
 from pyg_topn.nn.prior import GaussianPrior
+from pyg_topn.recipe import plain, recipe
 from pyg_topn.training import train_qm9
 
 SIZES = range(1, 10)
@@ -74,8 +77,9 @@ class Judge:
         return float(metrics.compute().connected.valid)
 
 
-def measure(judge: Judge, out: Path, **arguments: Any) -> dict[str, Any]:
+def measure(judge: Judge, runs: Path, **arguments: Any) -> dict[str, Any]:
     """Train and measure, or read what was measured before; a killed run goes on where it was."""
+    out = runs / name_of(**arguments)
     path = out / "measured.json"
     if path.is_file():
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -88,6 +92,23 @@ def measure(judge: Judge, out: Path, **arguments: Any) -> dict[str, Any]:
     temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     os.replace(temporary, path)
     return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def name_of(
+    seed: int,
+    recipe_name: str = "default",
+    creation: str = "top_n",
+    matcher: str | None = None,
+    prior: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **others: Any,
+) -> str:
+    """The folder of a run, by what it does and not by who asks for it: studies share runs."""
+    chosen = recipe(recipe_name, creation, matcher, prior, **(changes or {}))
+    budgets = {key: others.get(key) for key in ("minutes", "epochs", "num_train")}
+    content = json.dumps([plain(asdict(chosen)), budgets], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:10]
+    return f"{creation}-{digest}-{seed}"
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

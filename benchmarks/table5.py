@@ -55,7 +55,7 @@ def main() -> None:
                 print(f"run {done} of {total}: {creation}, {recipe}, seed {seed}", flush=True)
                 found = measure(
                     judge,
-                    options.out / f"{recipe}-{creation}-{seed}",
+                    options.out,
                     recipe_name=recipe,
                     creation=creation,
                     seed=seed,

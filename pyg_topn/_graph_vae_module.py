@@ -74,7 +74,7 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
 
     def configure_optimizers(self) -> dict[str, Any]:
         # The schedule says how much it is.
-        optimizer = torch.optim.Adam(self.model.parameters(), lr=1.0)
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=1.0, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pyg_topn.metrics import MoleculeMetrics, write_smiles
 from pyg_topn.plot import plot_molecules
@@ -45,19 +45,21 @@ def check_output(path: str | os.PathLike[str], formats: Sequence[str] = FORMATS)
     return check_file(path)
 
 
-def write_molecules(molecules: Sequence[Mol], path: str | os.PathLike[str]) -> Path:
+def write_molecules(molecules: Iterable[Mol | str], path: str | os.PathLike[str]) -> Path:
     r"""Write molecules, invalid ones too, in the format that the ending names.
 
     ``.smi`` has one SMILES string a line, ``.csv`` also size and validity, ``.sdf`` 2-D
     coordinates of the valid ones, ``.png`` a picture of the first 64. The file appears whole or
-    not at all.
+    not at all; molecules that are still being made are written as they come.
 
     Args:
-        molecules: The molecules.
+        molecules: The molecules; for ``.smi`` also SMILES as :func:`generate_smiles` gives them,
+            which are written as they are.
         path: Where to write them.
 
     Raises:
         ValueError: If the ending is unknown.
+        TypeError: If there is something else among the molecules.
         OSError: If the file cannot be written.
 
     Example:
@@ -69,15 +71,32 @@ def write_molecules(molecules: Sequence[Mol], path: str | os.PathLike[str]) -> P
     """
     path = check_output(path)
     if path.suffix == ".png":
-        return plot_molecules(molecules, path)
+        return plot_molecules(list(_only_molecules(molecules, path.suffix)), path)
     with _atomic(path) as file:
         if path.suffix == ".smi":
-            file.writelines(write_smiles(molecule) + "\n" for molecule in molecules)
+            file.writelines(_line(molecule) for molecule in molecules)
         elif path.suffix == ".csv":
-            _write_csv(molecules, file)
+            _write_csv(_only_molecules(molecules, path.suffix), file)
         else:
-            _write_sdf(molecules, file)
+            _write_sdf(_only_molecules(molecules, path.suffix), file)
     return path
+
+
+def _line(molecule: Mol | str) -> str:
+    if isinstance(molecule, str):
+        return molecule + "\n"
+    if not hasattr(molecule, "GetAtoms"):
+        got = type(molecule).__name__
+        raise TypeError(f"Expected RDKit molecules or SMILES to write .smi (got {got})")
+    return write_smiles(molecule) + "\n"
+
+
+def _only_molecules(molecules: Iterable[Any], suffix: str) -> Iterator[Mol]:
+    for molecule in molecules:
+        if not hasattr(molecule, "GetAtoms"):
+            got = type(molecule).__name__
+            raise TypeError(f"Expected RDKit molecules to write {suffix} (got {got})")
+        yield molecule
 
 
 @contextmanager
@@ -93,7 +112,7 @@ def _atomic(path: Path) -> Iterator[TextIO]:
         raise
 
 
-def _write_csv(molecules: Sequence[Mol], file: TextIO) -> None:
+def _write_csv(molecules: Iterable[Mol], file: TextIO) -> None:
     writer = csv.writer(file)
     writer.writerow(["smiles", "num_atoms", "valid", "connected"])
     for molecule in molecules:
@@ -104,7 +123,7 @@ def _write_csv(molecules: Sequence[Mol], file: TextIO) -> None:
         writer.writerow([write_smiles(molecule), *row])
 
 
-def _write_sdf(molecules: Sequence[Mol], file: TextIO) -> None:
+def _write_sdf(molecules: Iterable[Mol], file: TextIO) -> None:
     chem = require("rdkit.Chem", extra="chem")
     depictor = require("rdkit.Chem.rdDepictor", extra="chem")
     with require("rdkit.rdBase", extra="chem").BlockLogs(), chem.SDWriter(file) as writer:

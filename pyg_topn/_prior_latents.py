@@ -48,7 +48,7 @@ class PriorLatents:
             hard = int(count * self.hard_share)
             chosen = torch.randint(self.flawed.numel(), (hard,))
             index = torch.cat([index[hard:], self.flawed[chosen]])
-        return self.z[index.to(self.z.device)], self.num_nodes[index]
+        return self.z[index.to(self.z.device, non_blocking=True)], self.num_nodes[index]
 
     @torch.no_grad()
     def _refill(self, number: int) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.recipe import RECIPES
@@ -87,24 +88,43 @@ def sample(
     correct: Annotated[
         bool, typer.Option("--correct", help="Keep atoms within their valency, greedily.")
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(help="Processes that write SMILES; 0 for none.", show_default="one a core"),
+    ] = None,
 ) -> None:
     """Generate molecules in one pass; none is rejected, and none corrected unless asked for."""
-    from tqdm import tqdm
-
-    from pyg_topn.generate import check_output, generate_molecules, write_molecules
+    from pyg_topn.generate import (
+        check_output,
+        generate_molecules,
+        generate_smiles,
+        write_molecules,
+    )
     from pyg_topn.pretrained import load
 
     check_output(out)
+    if processes is not None and out.suffix != ".smi":
+        raise ValueError(f"Expected a file ending in .smi with '--processes' (got '{out}')")
     vae = load(model)
-    parts = generate_molecules(vae, number, seed, batch_size, temperature, correct)
-    molecules = []
-    with tqdm(total=number, unit="molecule", desc="sampling") as bar:
-        for part in parts:
-            molecules += part
-            bar.update(len(part))
-    write_molecules(molecules, out)
+    words = (vae, number, seed, batch_size, temperature, correct)
+    parts: Iterator[list[Any]] = (
+        generate_smiles(*words, processes=processes)
+        if out.suffix == ".smi"
+        else generate_molecules(*words)
+    )
+    write_molecules(_counted(parts, number), out)
     how = "valencies corrected" if correct else "none corrected"
-    typer.echo(f"{len(molecules):,} molecules are in {out} (prior: {vae.prior.label}; {how})")
+    typer.echo(f"{number:,} molecules are in {out} (prior: {vae.prior.label}; {how})")
+
+
+def _counted(parts: Iterator[list[Any]], number: int) -> Iterator[Any]:
+    """The molecules of all parts, one by one, with a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(total=number, unit=" molecules", desc="sampling") as bar:
+        for part in parts:
+            yield from part
+            bar.update(len(part))
 
 
 @app.command()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch_geometric.data import Batch
 
 from pyg_topn._molecule_files import FORMATS, check_output, write_molecules
+from pyg_topn._smiles_pipeline import default_processes, smiles_of_batches
 from pyg_topn.datasets import qm9_smiles, read_smiles_file
 from pyg_topn.metrics import MoleculeMetrics, MoleculeReport
 from pyg_topn.models import GraphVAE
+from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.plot import plot_histograms
 from pyg_topn.utils.optional import is_installed, require
 
@@ -24,6 +28,7 @@ __all__ = [
     "check_output",
     "evaluate_molecules",
     "generate_molecules",
+    "generate_smiles",
     "plot_against",
     "write_molecules",
 ]
@@ -62,9 +67,79 @@ def generate_molecules(
         >>> [len(molecules) for molecules in generate_molecules(model, 5, batch_size=3)]
         [3, 2]
     """
+    vocabulary = _vocabulary(model)
+    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct)
+    return _molecules(batches, vocabulary)
+
+
+def generate_smiles(
+    model: GraphVAE,
+    num_molecules: int,
+    seed: int = 0,
+    batch_size: int = 2048,
+    temperature: float | None = None,
+    correct: bool = False,
+    processes: int | None = None,
+) -> Iterator[list[str]]:
+    r"""Generate molecules as SMILES, written in other processes while the next are decoded.
+
+    These are the molecules of :func:`generate_molecules`, as
+    :func:`~pyg_topn.metrics.write_smiles` writes them: valid ones canonical, invalid ones as the
+    graphs they are, in the same order whatever the number of processes. It takes a fraction of the
+    time, and memory for a few batches. No process is left when the iteration ends or is closed.
+
+    Args:
+        model: See :func:`generate_molecules`.
+        num_molecules: How many.
+        seed: Of latent vectors, sizes and graphs.
+        batch_size: How many are decoded at once; part of what the seed determines.
+        temperature: See :meth:`GraphVAE.sample`.
+        correct: See :meth:`GraphVAE.sample`.
+        processes: Number of processes that write SMILES, not more than there are batches; 0 to
+            write them in this process. By default as many as there are other CPU cores, at most 8,
+            and 0 for fewer molecules than 8,192, for which starting processes does not pay. A
+            vocabulary with hydrogen, whose SMILES take another way, never has any.
+
+    Yields:
+        Lists of SMILES, one a batch.
+
+    Raises:
+        ValueError: See :func:`generate_molecules`; or if there are less than 0 processes.
+        RuntimeError: If a process is killed.
+
+    Example:
+        >>> from pyg_topn.models import build_graph_vae
+        >>> from pyg_topn.molecule import MoleculeVocabulary
+        >>> model = build_graph_vae(4, (1, 2, 3), [0, 1, 5, 9])
+        >>> model.vocabulary = MoleculeVocabulary.qm9()
+        >>> [len(smiles) for smiles in generate_smiles(model, 5, batch_size=3)]
+        [3, 2]
+    """
+    vocabulary = _vocabulary(model)
+    if processes is not None and processes < 0:
+        raise ValueError(f"Expected 'processes' to be at least 0 (got {processes})")
+    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct)
+    if processes is None:
+        processes = default_processes(num_molecules)
+    return smiles_of_batches(batches, vocabulary, min(processes, -(-num_molecules // batch_size)))
+
+
+def _vocabulary(model: GraphVAE) -> MoleculeVocabulary:
     require("rdkit.Chem", extra="chem")
     if model.vocabulary is None:
         raise ValueError("Expected a model with a vocabulary of atoms and bonds (got none)")
+    return model.vocabulary
+
+
+def _batches(
+    model: GraphVAE,
+    num_molecules: int,
+    seed: int,
+    batch_size: int,
+    temperature: float | None,
+    correct: bool,
+) -> Generator[Batch, None, None]:
+    """Check the numbers, then generate batches of graphs."""
     for name, value in (("num_molecules", num_molecules), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
@@ -75,23 +150,29 @@ def generate_molecules(
     if correct and temperature is not None:
         raise ValueError(f"Expected no 'temperature' with 'correct' (got {temperature})")
     how = {"temperature": temperature, "correct": correct}
-    return _generate(model, num_molecules, seed, batch_size, how)
+    return _sampled(model, num_molecules, seed, batch_size, how)
 
 
-def _generate(
+def _sampled(
     model: GraphVAE, num_molecules: int, seed: int, batch_size: int, how: dict[str, Any]
-) -> Iterator[list[Mol]]:
-    assert model.vocabulary is not None
+) -> Generator[Batch, None, None]:
     generator = torch.Generator().manual_seed(seed)
     was_training = model.training
     model.eval()
     try:
         for start in range(0, num_molecules, batch_size):
             count = min(batch_size, num_molecules - start)
-            batch = model.sample(count, generator=generator, **how)
-            yield model.vocabulary.to_molecules(batch)
+            yield model.sample(count, generator=generator, **how)
     finally:  # Also if the caller stops early.
         model.train(was_training)
+
+
+def _molecules(
+    batches: Generator[Batch, None, None], vocabulary: MoleculeVocabulary
+) -> Iterator[list[Mol]]:
+    with closing(batches):
+        for batch in batches:
+            yield vocabulary.to_molecules(batch)
 
 
 def evaluate_molecules(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch_geometric.data import Batch, Data
 
-from pyg_topn.utils._graph_lists import graph_lists
+from pyg_topn.utils._graph_arrays import GraphArrays, build_molecules
 from pyg_topn.utils.elements import BOND_ORDERS, ELEMENTS, check_names, max_valences
 from pyg_topn.utils.optional import require
 
@@ -121,18 +121,8 @@ class MoleculeVocabulary:
             >>> Chem.MolToSmiles(vocabulary.to_molecules(data)[0])
             'C=O'
         """
-        chem = require("rdkit.Chem", extra="chem")
-        atoms = [chem.Atom(symbol) for symbol in self.atoms]
-        kinds = [getattr(chem.BondType, bond) for bond in self.bonds]
-        molecules = []
-        for atom_types, bonds in graph_lists(batch, len(self.atoms), len(self.bonds)):
-            mol = chem.RWMol()
-            for atom_type in atom_types:
-                mol.AddAtom(atoms[atom_type])
-            for i, j, bond_type in bonds:
-                mol.AddBond(i, j, kinds[bond_type])
-            molecules.append(mol.GetMol())
-        return molecules
+        graphs = GraphArrays.from_batch(batch, len(self.atoms), len(self.bonds))
+        return build_molecules(graphs, self.atoms, self.bonds)
 
     def from_molecule(self, mol: Any) -> Data:
         r"""Turn an RDKit molecule into a graph: kekulised, without hydrogens and charges.

@@ -120,6 +120,17 @@ def test_sample_is_what_the_library_generates(model: Path, tmp_path: Path) -> No
     assert (tmp_path / "a.smi").read_text().splitlines() == expected
 
 
+def test_sample_writes_the_same_bytes_with_any_number_of_processes(
+    model: Path, tmp_path: Path, capsys: Output
+) -> None:
+    words = ["sample", model, "-n", 50, "--batch-size", 8]
+    for processes in (0, 2):
+        assert run(*words, "--processes", processes, "-o", tmp_path / f"{processes}.smi") == 0
+        assert "50/50" in capsys.readouterr().err
+    assert (tmp_path / "0.smi").read_bytes() == (tmp_path / "2.smi").read_bytes()
+    assert tree(tmp_path) == ["0.smi", "2.smi"]
+
+
 def test_evaluate_takes_smiles_from_anywhere(smiles: Path, tmp_path: Path, capsys: Output) -> None:
     words = ["evaluate", smiles, "--reference", "none", "--label", "theirs"]
     assert run(*words, "--json", tmp_path / "report.json") == 0
@@ -215,6 +226,8 @@ def test_train_fails_early(
         ("a.smi", ["--seed", -1], "'seed' to be between"),
         ("a.smi", ["--temperature", 0], "'temperature' to be positive"),
         ("a.smi", ["--temperature", 1, "--correct"], "no 'temperature' with 'correct'"),
+        ("a.smi", ["--processes", -1], r"'processes' to be at least 0 \(got -1\)"),
+        ("a.csv", ["--processes", 2], r"ending in \.smi with '--processes' \(got "),
     ],
 )
 def test_sample_fails_before_it_decodes(

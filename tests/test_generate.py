@@ -174,8 +174,8 @@ def test_a_picture_is_one(tmp_path: Path) -> None:
 def test_the_file_takes_the_place_of_another_or_leaves_it(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_text("before")
-    with pytest.raises((AttributeError, RuntimeError)):
-        write_molecules([*MOLECULES, "not a molecule"], path)  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=rf"Expected RDKit molecules .*{suffix} \(got int\)"):
+        write_molecules([*MOLECULES, 3], path)  # type: ignore[list-item]
     assert path.read_text() == "before"
     write_molecules(MOLECULES, path)
     assert path.read_text() != "before"
@@ -197,6 +197,26 @@ def test_outputs_are_checked_without_being_made(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Expected a file that can be written"):
         check_output(tmp_path / "a.csv")
     assert tree(tmp_path) == ["a.csv"]
+
+
+def test_smiles_are_written_as_they_are_and_only_to_smi(tmp_path: Path) -> None:
+    path = write_molecules(iter(["OCC", MOLECULES[1]]), tmp_path / "a.smi")
+    assert path.read_text() == "OCC\nC.C\n"
+    for suffix in (".csv", ".sdf", ".png"):
+        with pytest.raises(TypeError, match=rf"RDKit molecules to write {suffix} \(got str\)"):
+            write_molecules(["OCC"], tmp_path / f"b{suffix}")
+    assert tree(tmp_path) == ["a.smi"]
+
+
+def test_an_interrupted_file_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Any]:
+        yield MOLECULES[0]
+        assert len(tree(tmp_path)) == 1  # The file that is being written.
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_molecules(interrupted(), tmp_path / "a.smi")
+    assert tree(tmp_path) == []
 
 
 def test_a_picture_needs_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

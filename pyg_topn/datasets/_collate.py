@@ -9,12 +9,11 @@ from torch_geometric.data import Data
 from torch_geometric.utils import cumsum
 from tqdm.auto import tqdm
 
+from pyg_topn.datasets._cached_dataset import Collated
 from pyg_topn.datasets._parse import ParsedSmiles
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.utils.canonical import canonical_order
 from pyg_topn.utils.elements import ELEMENTS
-
-Collated = tuple[Data, dict[str, Tensor] | None]
 
 
 def collate_molecules(
@@ -84,3 +83,24 @@ def _canonical_index(
             orders.append(canonical_order(edge_index, sizes, atom_type[nodes], bond_type[edges]))
             bar.update(last - first)
     return np.concatenate(orders)
+
+
+def collate_sets(
+    num_points: Tensor, point_attrs: dict[str, Tensor], set_attrs: dict[str, Tensor] | None = None
+) -> Collated:
+    """Build what :meth:`InMemoryDataset.collate` gives for the same sets, without a loop.
+
+    Args:
+        num_points: The size of every set, [B].
+        point_attrs: Tensors with a row a point, [N, *].
+        set_attrs: Tensors with a row a set, [B, *].
+
+    Returns:
+        The data and the slices; no slices for a single set, as PyG has it.
+    """
+    set_attrs = set_attrs or {}
+    data = Data(**point_attrs, **set_attrs)
+    if num_points.numel() == 1:
+        return data, None
+    points, sets = cumsum(num_points), torch.arange(num_points.numel() + 1)
+    return data, {**dict.fromkeys(point_attrs, points), **dict.fromkeys(set_attrs, sets)}

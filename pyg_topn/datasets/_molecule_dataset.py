@@ -1,131 +1,17 @@
-"""What datasets of molecules share: the cache, and cheap looks at all molecules."""
+"""What datasets of molecules share beyond the cache."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch_geometric.data import InMemoryDataset
-from tqdm.auto import tqdm
-
-from pyg_topn.datasets._collate import Collated
+from pyg_topn.datasets._cached_dataset import CachedDataset
 from pyg_topn.molecule import MoleculeVocabulary
 
-STALE_SECONDS = 60  # A file that is being written changes all the time.
 
+class MoleculeDataset(CachedDataset):
+    """Molecules in one cache file; a subclass sets :obj:`vocabulary`, too."""
 
-class MoleculeDataset(InMemoryDataset):
-    """Molecules in one cache file, written at once or not at all.
-
-    A subclass sets :obj:`cache_name` and :obj:`vocabulary` and says in :meth:`collated` what the
-    file holds.
-    """
-
-    cache_name: str
     vocabulary: MoleculeVocabulary
-
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        transform: Callable[..., Any] | None,
-        pre_transform: Callable[..., Any] | None,
-        pre_filter: Callable[..., Any] | None,
-        log: bool,
-        force_reload: bool,
-    ) -> None:
-        if pre_transform is not None or pre_filter is not None:
-            self.cache_name += f"-{fingerprint(_repr(pre_transform), _repr(pre_filter))}"
-        super().__init__(
-            os.fspath(root), transform, pre_transform, pre_filter, log, force_reload=force_reload
-        )
-        try:
-            self.load(self.processed_paths[0])
-        except Exception as error:  # Whatever reading a damaged file may raise.
-            raise ValueError(
-                f"Expected a readable cache file (got {self.processed_paths[0]!r}: "
-                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}). "
-                "Delete it, or pass force_reload=True"
-            ) from error
-
-    def collated(self) -> Collated:
-        """Build the data and the slices of all molecules."""
-        raise NotImplementedError
-
-    @property
-    def raw_file_names(self) -> list[str]:
-        return []
-
-    @property
-    def processed_dir(self) -> str:
-        return os.path.join(self.root, "processed", self.cache_name)
-
-    @property
-    def processed_file_names(self) -> list[str]:
-        return ["data.pt"]
-
-    @property
-    def show_progress(self) -> bool:
-        """Whether to show progress bars, on the condition on which PyG prints."""
-        return bool(self.log) and "PYTEST_CURRENT_TEST" not in os.environ
-
-    def process(self) -> None:
-        data, slices = self.collated()
-        if self.pre_filter is not None or self.pre_transform is not None:
-            data, slices = self._transformed(data, slices)
-        path = self.processed_paths[0]
-        write_at_once(path, lambda file: torch.save((data.to_dict(), slices, type(data)), file))
-
-    def _transformed(self, data: Any, slices: dict[str, Tensor] | None) -> Collated:
-        self._data, self.slices, self._data_list = data, slices, None
-        graphs = []
-        for index in tqdm(range(self.len()), desc="Transforming", disable=not self.show_progress):
-            graph = self.get(index)
-            if self.pre_filter is None or self.pre_filter(graph):
-                graphs.append(self.pre_transform(graph) if self.pre_transform else graph)
-        self._data_list = None
-        if not graphs:
-            raise ValueError("Expected 'pre_filter' to keep at least one molecule (got none)")
-        return self.collate(graphs)
 
     def smiles_list(self) -> list[str]:
         """Return the SMILES of all molecules, without building graphs."""
         smiles = self._data.smiles
         return [smiles] if isinstance(smiles, str) else [smiles[i] for i in self.indices()]
-
-    def size_histogram(self) -> Tensor:
-        r"""Return the number of molecules of every size, :math:`[n_{max} + 1]`, ``torch.int64``."""
-        if self.slices is None:
-            return torch.bincount(torch.tensor([self._data.num_nodes]))
-        sizes = self.slices["x"].diff()
-        # A subset of a dataset has the length of the whole, so that histograms can be compared.
-        return torch.bincount(sizes[list(self.indices())], minlength=int(sizes.max()) + 1)
-
-
-def write_at_once(path: str, write: Callable[[Path], Any]) -> None:
-    """Write a file under another name, then rename it: a kill leaves no half-written file."""
-    folder = Path(path).parent
-    for stale in folder.glob("*.tmp"):
-        if time.time() - stale.stat().st_mtime > STALE_SECONDS:
-            stale.unlink(missing_ok=True)
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def fingerprint(*parts: object) -> str:
-    """Return a short hash of what identifies a cache."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]
-
-
-def _repr(function: object) -> str:
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyg_topn.datasets._collate import Collated, collate_molecules
+from pyg_topn.datasets._cached_dataset import Collated
+from pyg_topn.datasets._collate import collate_molecules
 from pyg_topn.datasets._molecule_dataset import MoleculeDataset
 from pyg_topn.datasets._parse import RDKIT_PROPERTIES, parse_smiles
 from pyg_topn.datasets._qm9_files import (

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from pyg_topn.datasets._collate import Collated, collate_molecules
-from pyg_topn.datasets._molecule_dataset import MoleculeDataset, fingerprint, write_at_once
+from pyg_topn.datasets._cached_dataset import Collated, fingerprint, write_at_once
+from pyg_topn.datasets._collate import collate_molecules
+from pyg_topn.datasets._molecule_dataset import MoleculeDataset
 from pyg_topn.datasets._parse import RDKIT_PROPERTIES, ParsedSmiles, parse_smiles
 from pyg_topn.datasets.smiles_file import read_smiles_file
 from pyg_topn.molecule import MoleculeVocabulary

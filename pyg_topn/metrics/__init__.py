@@ -1,4 +1,4 @@
-"""Metrics of generated molecules."""
+"""Metrics of generated molecules and sets."""
 
 from pyg_topn.metrics._reference import canonical_reference
 from pyg_topn.metrics._size_counts import SizeCounts
@@ -8,7 +8,10 @@ from pyg_topn.metrics.nspdk import NSPDKDistance
 from pyg_topn.metrics.properties import MoleculeProperties, total_variation
 from pyg_topn.metrics.report import MoleculeReport
 from pyg_topn.metrics.scores import ValidityScores
+from pyg_topn.metrics.set import SetMetrics
+from pyg_topn.metrics.set_report import SetReport
 from pyg_topn.metrics.smiles_io import neutral_graph, read_smiles, write_smiles
+from pyg_topn.metrics.valency import point_valencies
 
 __all__ = [
     "FrechetChemNetDistance",
@@ -16,11 +19,14 @@ __all__ = [
     "MoleculeProperties",
     "MoleculeReport",
     "NSPDKDistance",
+    "SetMetrics",
+    "SetReport",
     "SizeCounts",
     "ValidityScores",
     "canonical_reference",
     "frechet_distance",
     "neutral_graph",
+    "point_valencies",
     "read_smiles",
     "total_variation",
     "write_smiles",

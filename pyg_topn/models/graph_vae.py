@@ -132,9 +132,7 @@ class GraphVAE(nn.Module):
         r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
         if isinstance(self.sizes, SizePredictor):
             return self.sizes.sample(z, generator).cpu()
-        device = "cpu" if generator is None else generator.device
-        sizes = SizeDistribution(self.sizes.histogram.to(device))
-        return sizes.sample(z.size(0), generator).cpu()
+        return self.sizes.sample(z.size(0), generator).cpu()
 
     def sample_latents(
         self,

@@ -11,15 +11,18 @@ from pyg_topn.utils.ragged import (
     pair_index,
     undirected,
 )
+from pyg_topn.utils.transport import batched_transport_plan, transport_plan
 
 __all__ = [
     "Layout",
     "batch_vector",
     "batched_linear_assignment",
+    "batched_transport_plan",
     "build_batch",
     "check_num_nodes",
     "connected_pieces",
     "num_pairs",
     "pair_index",
+    "transport_plan",
     "undirected",
 ]

@@ -28,7 +28,7 @@ def batched_linear_assignment(cost: Tensor, num_nodes: Tensor) -> Tensor:
     slowest graph needs, at most :math:`n (n + 1) / 2`. Ties go to the same assignment whatever the
     rest of the batch.
 
-    The work is done on the CPU; costs that lie elsewhere are fetched.
+    The work is done on the CPU; costs that lie elsewhere are fetched, for which the CPU waits.
 
     Args:
         cost: What it costs to assign column :math:`j` to row :math:`i`, :math:`[B, n, n]`. Entries
@@ -59,7 +59,7 @@ def batched_linear_assignment(cost: Tensor, num_nodes: Tensor) -> Tensor:
     if cost.numel() == 0:
         return torch.empty(cost.shape[:2], dtype=torch.int64, device=cost.device)
     padded = _pad(cost.detach().cpu().double().numpy(), num_nodes.cpu().numpy())
-    return torch.from_numpy(_solve(padded)).to(cost.device)
+    return torch.from_numpy(_solve(padded)).to(cost.device, non_blocking=True)
 
 
 def _pad(cost: Floats, num_nodes: Ints) -> Floats:

@@ -57,6 +57,18 @@ def test_table5_prints_a_line_a_method_and_remembers(
     assert capsys.readouterr().out == said
 
 
+def test_sampling_prints_rates_and_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--number", "4", "--batch-size", "4", "--repeats", "1", "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["sampling.py", *words])
+    benchmark("sampling", monkeypatch).main()
+    said = capsys.readouterr().out
+    for name in ("decoded, SMILES in this process", "2 other process(es)", "arrays to SMILES"):
+        assert name in said
+    assert "nan" not in said
+
+
 def test_studies_change_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyg_topn.recipe import recipe
 

@@ -156,9 +156,174 @@ def test_goes_on_in_the_middle_of_an_epoch(stop: int) -> None:
     assert seen == expected
 
 
+def of_sizes(sizes: list[int]) -> Stored:
+    """Graphs with edges of which each knows its number."""
+    graphs = [mixed_graph(n) for n in sizes]
+    for i, graph in enumerate(graphs):
+        graph.label = i
+    return Stored(graphs)
+
+
+SIZES = [3, 9, 1, 9, 2, 5, 9, 4, 3, 8, 9, 1, 7, 9, 6, 2, 3, 9, 5, 9, 4, 9, 8]
+
+
+def padding(loader: ResidentLoader) -> int:
+    """The slots of the padded batches of an epoch that hold no node."""
+    return sum(int(batch.ptr.diff().max()) * batch.num_graphs - batch.num_nodes for batch in loader)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_buckets_hold_every_graph_once(shuffle: bool) -> None:
+    loader = ResidentLoader(of_sizes(SIZES), 4, shuffle=shuffle, bucket=True)
+    assert len(loader) == 6
+    for _ in range(3):
+        batches = list(loader)
+        assert sorted(batch.num_graphs for batch in batches) == [3, 4, 4, 4, 4, 4]
+        seen = torch.cat([batch.label for batch in batches]).tolist()
+        assert sorted(seen) == list(range(len(SIZES)))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_buckets_need_less_padding(shuffle: bool) -> None:
+    dataset = of_sizes(SIZES)
+    plain = padding(ResidentLoader(dataset, 4, shuffle=shuffle))
+    # What no order of the graphs avoids: the sizes of a batch of sorted ones differ, too.
+    ordered = torch.tensor(SIZES).sort()[0].split(4)
+    least = sum(int((part.max() - part).sum()) for part in ordered)
+    for _ in range(2):
+        bucketed = ResidentLoader(dataset, 4, shuffle=shuffle, bucket=True)
+        assert padding(bucketed) == least < plain / 5
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_buckets_equal_the_batches_of_data_loader(shuffle: bool) -> None:
+    dataset = of_sizes(SIZES)[torch.randperm(len(SIZES))[:18]]
+    for batch in ResidentLoader(dataset, 4, shuffle=shuffle, bucket=True):
+        stored = [dataset.get(label) for label in batch.label.tolist()]
+        (expected,) = DataLoader(stored, batch_size=len(stored))
+        assert_same_batch(batch, expected)
+
+
+def test_buckets_without_shuffling_are_sorted() -> None:
+    seen = labels(ResidentLoader(of_sizes([3, 1, 2, 1, 3]), 2, bucket=True))
+    assert seen == [1, 3, 2, 0, 4]  # Equal sizes stay in the order of the data set.
+
+
+def test_buckets_shuffle_graphs_of_a_size_and_batches() -> None:
+    dataset = of_sizes(SIZES)
+    loader = ResidentLoader(dataset, 4, shuffle=True, seed=3, bucket=True)
+    epochs = [[batch.label.tolist() for batch in loader] for _ in range(2)]
+    assert epochs[0] != epochs[1]
+    of_largest = [{i for part in epoch for i in part if SIZES[i] == 9} for epoch in epochs]
+    assert of_largest[0] == of_largest[1]
+    # Which graphs are together changes, and batches do not come by size.
+    assert {frozenset(part) for part in epochs[0]} != {frozenset(part) for part in epochs[1]}
+    assert any(max(SIZES[i] for i in part) < 9 for part in epochs[0][1:])
+    assert epochs[0] != sorted(epochs[0], key=lambda part: SIZES[part[0]])
+    again = ResidentLoader(dataset, 4, shuffle=True, seed=3, bucket=True)
+    assert [batch.label.tolist() for batch in again] == epochs[0]
+    other = ResidentLoader(dataset, 4, shuffle=True, seed=4, bucket=True)
+    assert [batch.label.tolist() for batch in other] != epochs[0]
+
+
+def test_buckets_drop_any_graphs_not_the_largest() -> None:
+    dataset = of_sizes([9, 9, 9, 1, 2, 3, 4])
+    ordered = labels(ResidentLoader(dataset, 3, drop_last=True, bucket=True))
+    assert ordered == [3, 4, 5, 0, 1, 2]  # Without the last one, as without buckets.
+    loader = ResidentLoader(dataset, 3, shuffle=True, drop_last=True, bucket=True)
+    dropped = set()
+    for _ in range(20):
+        seen = labels(loader)
+        assert len(seen) == len(set(seen)) == 6
+        dropped |= set(range(7)) - set(seen)
+    assert len(dropped) > 3
+
+
+@pytest.mark.parametrize("bucket", [False, True])
+def test_fewer_graphs_than_a_batch(bucket: bool) -> None:
+    arguments: dict[str, Any] = {"shuffle": True, "bucket": bucket}
+    assert [b.num_graphs for b in ResidentLoader(mixed(), 9, **arguments)] == [5]
+    assert list(ResidentLoader(mixed(), 9, drop_last=True, **arguments)) == []
+
+
+@pytest.mark.parametrize("stop", range(1, 12))
+def test_buckets_go_on_in_the_middle_of_an_epoch(stop: int) -> None:
+    def fresh() -> ResidentLoader:
+        return ResidentLoader(of_sizes(SIZES), 4, shuffle=True, bucket=True)
+
+    whole, killed, resumed = fresh(), fresh(), fresh()
+    expected = labels(whole) + labels(whole)
+    seen: list[int] = []
+    while stop > 0:  # over the end of the first epoch, too
+        for batch in killed:
+            seen += batch.label.tolist()
+            stop -= 1
+            if stop == 0:
+                break
+    resumed.load_state_dict(killed.state_dict())
+    while len(seen) < len(expected):
+        seen += torch.cat([b.label for b in resumed] or [torch.empty(0).long()]).tolist()
+    assert seen == expected
+
+
+def test_no_graphs() -> None:
+    batch = ResidentLoader(mixed()).gather(torch.empty(0, dtype=torch.int64))
+    assert batch.num_graphs == 0
+    assert batch.x.shape == (0, 3)
+    assert batch.edge_index.shape == (2, 0)
+    assert batch.ptr.tolist() == [0]
+    assert batch.to_data_list() == []
+
+
+def test_rows_of_any_width() -> None:
+    def graph(num_nodes: int) -> Data:
+        small = torch.rand(num_nodes, 3) < 0.5
+        return Data(
+            x=torch.randn(num_nodes, 2, dtype=torch.float64),  # 16 bytes a row
+            half=torch.randn(num_nodes, 4, dtype=torch.bfloat16),  # 8
+            single=torch.randn(num_nodes, 1),  # 4
+            short=torch.randint(9, (num_nodes, 1), dtype=torch.int16),  # 2
+            flag=small[:, :1],  # 1
+            odd=small,  # 3
+            matrix=torch.randn(num_nodes, 2, 2),  # 16
+            empty=torch.empty(num_nodes, 0),  # 0
+            edge_index=torch.randint(num_nodes, (2, 4), dtype=torch.int32),
+            hyper_index=torch.randint(num_nodes, (2, 3, 4)),
+            flag_index=small[:, 0],  # counted through the batch by its name, as PyG does
+        )
+
+    dataset = Stored([graph(n) for n in (3, 1, 4, 2)])
+    dataset._data.x[0] = torch.tensor([torch.nan, -0.0])
+    for mine, other in zip(ResidentLoader(dataset, 3), DataLoader(dataset, 3), strict=True):
+        assert mine.x.view(torch.int64).equal(other.x.view(torch.int64))
+        assert all(value.is_contiguous() for value in mine.to_dict().values())
+        assert_same_batch(_without_x(mine), _without_x(other))
+
+
+def _without_x(batch: Batch) -> Batch:
+    """Not a number equals nothing, itself included."""
+    batch.x = torch.zeros_like(batch.x)
+    return batch
+
+
+def test_batches_share_nothing() -> None:
+    dataset = mixed()
+    loader = ResidentLoader(dataset, 2)
+    first, second = loader.gather(torch.tensor([0, 1])), loader.gather(torch.tensor([0, 1]))
+    first.x.fill_(-1)
+    first.batch.fill_(-1)
+    first.more = torch.ones(2)
+    assert "more" not in second
+    assert second.batch.tolist() == [0, 0, 0, 1]
+    assert torch.equal(second.x, dataset._data.x[:4])
+
+
 def test_repr() -> None:
     assert repr(ResidentLoader(mixed(), 2)) == (
         "ResidentLoader(5 graphs, batch_size=2, shuffle=False)"
+    )
+    assert repr(ResidentLoader(mixed(), 2, shuffle=True, bucket=True)) == (
+        "ResidentLoader(5 graphs, batch_size=2, shuffle=True, bucket=True)"
     )
 
 
@@ -172,6 +337,10 @@ def test_repr() -> None:
         (Stored([mixed_graph(2)]), ValueError, "at least 2 stored graphs .got 1"),
         (mixed()[:0], ValueError, "got 0"),
         (Stored([Data(edge_index=EDGE)] * 2), ValueError, "'x', 'pos' or 'num_nodes'"),
+        (Stored([Data(x=EDGE, my_batch=EDGE)] * 2), ValueError, "'exclude_keys' .got 'my_batch'"),
+        (Stored([Data(x=EDGE, adj=EDGE.to_sparse())] * 2), ValueError, "no sparse.*'adj'"),
+        (Stored([Data(x=EDGE, more={"y": EDGE})] * 2), ValueError, "collections.*'more'"),
+        (Stored([Data(x=EDGE, more=[EDGE])] * 2), ValueError, "collections.*'more'"),
     ],
 )
 def test_unfit_data_sets(dataset: Any, error: type[Exception], match: str) -> None:
@@ -182,3 +351,8 @@ def test_unfit_data_sets(dataset: Any, error: type[Exception], match: str) -> No
 def test_unfit_batch_size() -> None:
     with pytest.raises(ValueError, match=r"'batch_size' to be at least 1 .got 0"):
         ResidentLoader(mixed(), batch_size=0)
+
+
+def test_unfit_bucket() -> None:
+    with pytest.raises(TypeError, match=r"'bucket' to be True or False .got 4"):
+        ResidentLoader(mixed(), bucket=4)  # type: ignore[arg-type]

@@ -43,6 +43,12 @@ class SizeDistribution(nn.Module):
                 f"(got {counts[:10].tolist()})"
             )
         self.register_buffer("histogram", counts)
+        # Stays on the CPU, where sizes are needed: each look elsewhere would wait for the device.
+        self._counts = counts.cpu()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._counts = self.histogram.cpu()
 
     @classmethod
     def from_dataset(cls, dataset: Any) -> SizeDistribution:
@@ -66,7 +72,7 @@ class SizeDistribution(nn.Module):
     @property
     def max_num_nodes(self) -> int:
         """The largest size that is ever drawn."""
-        return int(self.histogram.nonzero().max())
+        return int(self._counts.nonzero().max())
 
     def sample(self, num_graphs: int, generator: torch.Generator | None = None) -> Tensor:
         r"""Draw sizes.
@@ -76,16 +82,19 @@ class SizeDistribution(nn.Module):
             generator: Where to draw from.
 
         Returns:
-            The sizes, :math:`[B]`, ``torch.int64``, on the device of the histogram.
+            The sizes, :math:`[B]`, ``torch.int64``, on the device of the generator; without one on
+            the CPU, wherever the module lies.
 
         Raises:
             ValueError: If :obj:`num_graphs` is negative.
         """
         if num_graphs < 0:
             raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
+        device = "cpu" if generator is None else generator.device
         if num_graphs == 0:
-            return torch.empty(0, dtype=torch.int64, device=self.histogram.device)
-        return torch.multinomial(self.histogram, num_graphs, replacement=True, generator=generator)
+            return torch.empty(0, dtype=torch.int64, device=device)
+        counts = self._counts.to(device, non_blocking=True)
+        return torch.multinomial(counts, num_graphs, replacement=True, generator=generator)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(max_num_nodes={self.max_num_nodes})"

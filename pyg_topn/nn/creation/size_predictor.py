@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
+from pyg_topn.utils.categorical import draw_categorical
 from pyg_topn.utils.ragged import check_num_nodes
 
 
@@ -71,7 +72,7 @@ class SizePredictor(nn.Module):
             ValueError: If a size lies outside :math:`1, \dots, n_{\max}`.
         """
         check_num_nodes(num_nodes, self.max_num_nodes)
-        return F.cross_entropy(self(z), num_nodes.to(z.device) - 1)
+        return F.cross_entropy(self(z), num_nodes.to(z.device, non_blocking=True) - 1)
 
     @torch.no_grad()
     def sample(
@@ -90,7 +91,4 @@ class SizePredictor(nn.Module):
         logits = self(z)
         if mode:
             return logits.argmax(dim=-1) + 1
-        if z.size(0) == 0:
-            return torch.empty(0, dtype=torch.int64, device=z.device)
-        drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)  # [B, 1]
-        return drawn.squeeze(1) + 1
+        return draw_categorical(logits, generator) + 1

@@ -147,11 +147,12 @@ class TopNCreation(Creation):
         # index_select, since the gradient of x[index] on the CPU takes several times as long.
         point = slots.flatten().index_select(0, first + local)  # [N], s
         weight = weights.flatten().index_select(0, first + point).unsqueeze(-1)  # [N, 1]
-        x = self.representations.index_select(0, point)  # [N, C]
-        x = torch.addcmul(self.cosine_shift(weight), x, self.cosine_scale(weight))
-        film = torch.cat([self.latent_scale(z), self.latent_shift(z)], dim=1)  # [B, 2C]
-        scale, shift = film.index_select(0, batch).chunk(2, dim=1)
-        return torch.addcmul(shift, x, scale)
+        # Both terms of equation 9 are linear in the cosine: R W1 + W2 is taken once for the n0
+        # reference points, not for the N selected ones.
+        scale, shift = self.cosine_scale.weight.t(), self.cosine_shift.weight.t()  # [1, C]
+        x = (self.representations * scale + shift).index_select(0, point) * weight  # [N, C]
+        x = x * self.latent_scale(z).index_select(0, batch)
+        return x + self.latent_shift(z).index_select(0, batch)
 
     def __repr__(self) -> str:
         return (

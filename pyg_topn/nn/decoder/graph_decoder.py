@@ -77,10 +77,10 @@ class GraphDecoder(nn.Module):
             for _ in range(num_rounds)
         )
         self.pair_norm = nn.LayerNorm(pair_channels)
-        self.presence_mlp = MLP([pair_channels, pair_channels, 1], norm=None)
-        self.edge_type_mlp = MLP([pair_channels, pair_channels, len(edge_orders)], norm=None)
+        self.presence_mlp = _mlp(pair_channels, pair_channels, 1)
+        self.edge_type_mlp = _mlp(pair_channels, pair_channels, len(edge_orders))
         self.node_norm = nn.LayerNorm(channels)
-        self.node_type_mlp = MLP([channels + 1, channels, num_node_types], norm=None)
+        self.node_type_mlp = _mlp(channels + 1, channels, num_node_types)
 
     @property
     def latent_channels(self) -> int:
@@ -126,3 +126,8 @@ class GraphDecoder(nn.Module):
         presence = self.presence_mlp(e)  # [P, 1], log-odds
         edge_type = F.log_softmax(self.edge_type_mlp(e), dim=-1)  # [P, T]
         return torch.cat([torch.zeros_like(presence), presence + edge_type], dim=1)
+
+
+def _mlp(*channels: int) -> MLP:
+    # In place: fresh memory costs more than the activation itself.
+    return MLP(list(channels), norm=None, act_kwargs={"inplace": True})

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from pyg_topn.utils.categorical import draw_categorical
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.pairs import node_sum
 from pyg_topn.utils.ragged import build_batch, undirected
@@ -89,8 +90,8 @@ class GraphDistribution:
         if not temperature > 0:
             raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
         return self.to_batch(
-            _draw(self.node_logits / temperature, generator),
-            _draw(self.pair_logits / temperature, generator),
+            draw_categorical(self.node_logits / temperature, generator),
+            draw_categorical(self.pair_logits / temperature, generator),
         )
 
     def expected_valency(self, edge_orders: Tensor) -> Tensor:
@@ -167,10 +168,3 @@ def expected_valency(pair_logits: Tensor, edge_orders: Tensor, layout: Layout) -
     """
     order = pair_logits.softmax(dim=-1)[:, 1:] @ edge_orders.unsqueeze(1)  # [P, 1]
     return node_sum(order, layout).squeeze(1)
-
-
-def _draw(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    if logits.size(0) == 0:
-        return torch.empty(0, dtype=torch.int64, device=logits.device)
-    drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)  # [M, 1]
-    return drawn.squeeze(1)

@@ -8,7 +8,7 @@ from torch_geometric.nn import MLP
 
 from pyg_topn.nn.decoder.graph_distribution import expected_valency
 from pyg_topn.utils.layout import Layout
-from pyg_topn.utils.pairs import node_sum, pair_sum
+from pyg_topn.utils.pairs import add_pair_sum_, node_sum
 
 
 class PairRefinement(nn.Module):
@@ -75,5 +75,5 @@ class PairRefinement(nn.Module):
         partners = (layout.ptr.diff()[layout.batch] - 1).clamp(min=1).unsqueeze(1)
         message = node_sum(normed_e, layout) / partners
         x = x + self.node_mlp(torch.cat([normed_x, message, node_type, valency.unsqueeze(1)], 1))
-        hidden = self.pair_in(normed_e) + pair_sum(self.to_pair(x), layout)
-        return x, e + self.pair_out(torch.relu(hidden))
+        hidden = add_pair_sum_(self.pair_in(normed_e), self.to_pair(x), layout)
+        return x, e + self.pair_out(torch.relu_(hidden))

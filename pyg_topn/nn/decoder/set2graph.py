@@ -57,7 +57,11 @@ class Set2Graph(nn.Module):
         self.sum_lin = nn.Linear(in_channels, hidden_channels)  # W1
         self.product_lin = nn.Linear(in_channels, hidden_channels, bias=False)  # W2
         self.set_lin = nn.Linear(in_channels, hidden_channels, bias=False) if plus else None  # W3
-        self.mlp = MLP([hidden_channels, hidden_channels, out_channels], norm=None)
+        self.mlp = MLP(
+            [hidden_channels, hidden_channels, out_channels],
+            norm=None,
+            act_kwargs={"inplace": True},
+        )
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
@@ -78,11 +82,11 @@ class Set2Graph(nn.Module):
         # Each term is linear in a node before it meets its partner, so it is a product over the N
         # nodes, not over the P pairs.
         e = pair_sum(self.sum_lin(x), layout)
-        e = torch.addcmul(e, factor.index_select(0, i), factor.index_select(0, j))
+        e = e.add_(factor.index_select(0, i) * factor.index_select(0, j))
         if self.set_lin is not None:
             total = scatter(self.set_lin(x), layout.batch, dim_size=layout.num_graphs)  # [B, H]
             e = e + total.index_select(0, layout.pair_batch)
-        return torch.as_tensor(self.mlp(torch.relu(e)))
+        return torch.as_tensor(self.mlp(torch.relu_(e)))
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.sum_lin.in_features}, plus={self.plus})"

@@ -92,7 +92,9 @@ class Prior(nn.Module, ABC):
             device=self._like.device if generator is None else generator.device,
             dtype=self._like.dtype,
         )
-        return self.draw(noise.to(self._like.device), num_nodes.to(self._like.device))
+        device = self._like.device
+        sizes = num_nodes.to(device, non_blocking=True)
+        return self.draw(noise.to(device, non_blocking=True), sizes)
 
     def log_prob(self, z: Tensor, num_nodes: Tensor) -> Tensor:
         r"""Return the logarithm of the density of latent vectors in nats, :math:`[B]`.
@@ -106,7 +108,7 @@ class Prior(nn.Module, ABC):
             NotImplementedError: If there is no tractable density.
         """
         self._check(z, num_nodes)
-        return self.log_density(z, num_nodes.to(z.device))
+        return self.log_density(z, num_nodes.to(z.device, non_blocking=True))
 
     def _check(self, z: Tensor, num_nodes: Tensor) -> None:
         check_num_nodes(num_nodes, self.max_num_nodes)

@@ -147,9 +147,9 @@ class RectifiedFlowPrior(Prior):
         start = torch.randn(end.shape, generator=generator, device=end.device, dtype=end.dtype)
         time = torch.rand(end.size(0), generator=generator, device=end.device, dtype=end.dtype)
         between = torch.lerp(start, end, time.unsqueeze(1))
-        total = end.new_zeros(())
+        total, sizes = end.new_zeros(()), num_nodes.to(z.device, non_blocking=True)
         for network in self._networks:
-            velocity = network(between, time, num_nodes.to(z.device)).to(end.dtype)
+            velocity = network(between, time, sizes).to(end.dtype)
             total = total + F.mse_loss(velocity, end - start, reduction="sum")
         return total / max(end.numel(), 1)  # The mean, and 0 for no graphs.
 

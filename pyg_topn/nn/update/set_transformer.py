@@ -54,7 +54,8 @@ class SetTransformer(nn.Module):
         self.qkv = nn.ModuleList(nn.Linear(channels, 3 * channels) for _ in range(num_layers))
         self.out = nn.ModuleList(nn.Linear(channels, channels) for _ in range(num_layers))
         self.mlps = nn.ModuleList(
-            MLP([channels, expansion * channels, channels], norm=None) for _ in range(num_layers)
+            MLP([channels, expansion * channels, channels], norm=None, act_kwargs={"inplace": True})
+            for _ in range(num_layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(2 * num_layers))
         self.film = (
@@ -88,9 +89,7 @@ class SetTransformer(nn.Module):
             raise ValueError(f"Expected {expected} (got {'none' if z is None else 'one'})")
         if x.numel() == 0:
             return x
-        film = (
-            None if z is None or self.film is None else self.film(z).chunk(4 * self.num_layers, 1)
-        )
+        film = self._film(z)
         mask = None if layout.is_uniform else layout.mask[:, None, None, :]  # [B, 1, 1, n]
         h = layout.pad(x)  # [N, C] -> [B, n, C]
         for layer in range(self.num_layers):
@@ -98,12 +97,27 @@ class SetTransformer(nn.Module):
             h = h + self.mlps[layer](self._modulate(2 * layer + 1, h, film))
         return layout.unpad(h)
 
+    def _film(self, z: Tensor | None) -> tuple[Tensor, ...] | None:
+        """What multiplies each normalised input and what is added to it, in turn, [B, 1, C]."""
+        if z is None or self.film is None:
+            return None
+        film = self.film(z).unflatten(1, (2 * self.num_layers, 2, 1, self.channels))
+        scale, shift = film.unbind(2)  # [B, 2 L, 1, C]
+        # The weights of a norm go along: that costs B rows instead of the N it would cost later.
+        weight = torch.stack([torch.as_tensor(norm.weight) for norm in self.norms]).unsqueeze(
+            1
+        )  # [2 L, 1, C]
+        bias = torch.stack([torch.as_tensor(norm.bias) for norm in self.norms]).unsqueeze(1)
+        factor = 1 + scale
+        both = torch.stack([weight * factor, bias * factor + shift], dim=2)
+        return both.flatten(1, 2).unbind(1)
+
     def _modulate(self, index: int, h: Tensor, film: tuple[Tensor, ...] | None) -> Tensor:
-        h = self.norms[index](h)
         if film is None:
-            return h
-        scale, shift = film[2 * index][:, None], film[2 * index + 1][:, None]  # [B, 1, C]
-        return torch.addcmul(h + shift, h, scale)
+            return torch.as_tensor(self.norms[index](h))
+        h = F.layer_norm(h, (self.channels,))
+        # Not addcmul: its gradient takes two passes more.
+        return h * film[2 * index] + film[2 * index + 1]
 
     def _attend(self, layer: int, h: Tensor, mask: Tensor | None) -> Tensor:
         shape = (h.size(0), h.size(1), 3, self.heads, self.channels // self.heads)

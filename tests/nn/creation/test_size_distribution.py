@@ -56,6 +56,23 @@ def test_copies() -> None:
     loaded.load_state_dict(sizes.state_dict())
     for other in (loaded, copy.deepcopy(sizes), pickle.loads(pickle.dumps(sizes))):
         assert other.histogram.tolist() == [0, 1, 2]
+        drawn = [s.sample(50, torch.Generator().manual_seed(0)).tolist() for s in (sizes, other)]
+        assert drawn[0] == drawn[1]
+        assert 1 in drawn[0]
+
+
+def test_loaded_counts_are_those_that_are_used() -> None:
+    sizes = SizeDistribution(torch.tensor([0, 1, 2, 0]))
+    sizes.load_state_dict({"histogram": torch.tensor([0.0, 0.0, 0.0, 3.0])})
+    assert sizes.max_num_nodes == 3
+    assert sizes.sample(4).tolist() == [3, 3, 3, 3]
+
+
+def test_sizes_are_drawn_on_the_cpu_wherever_the_module_lies() -> None:
+    sizes = SizeDistribution(torch.tensor([0, 0, 10**6])).to("meta")
+    assert sizes.max_num_nodes == 2
+    assert sizes.sample(3).tolist() == [2, 2, 2]
+    assert sizes.sample(0).device.type == "cpu"
 
 
 @pytest.mark.parametrize(
