@@ -38,6 +38,7 @@ NEED_EXTRAS = (
     "pyg_topn.cli",
     "pyg_topn.datasets._smiles_worker",
     "pyg_topn.training",
+    "pyg_topn.utils._smiles_writer",
 )
 
 # Runs in an interpreter of its own, where nothing is imported yet.
