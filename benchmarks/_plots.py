@@ -35,7 +35,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     panels = _panels(kept, small)
     count = -(-len(panels) // COLUMNS)
     width, height = PANEL
-    figure = Figure(figsize=(COLUMNS * width, count * height), layout="tight")
+    figure = Figure(figsize=(COLUMNS * width, count * height), layout="constrained")
     suffix = "s" if threads > 1 else ""
     where = f"{threads} thread{suffix}" if device == "cpu" else device
     figure.suptitle(f"Speed, {where}; medians")
