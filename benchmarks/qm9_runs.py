@@ -8,7 +8,6 @@ import json
 import math
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.stats import t as student
+from _intervals import interval
 
 import pyg_topn
 from pyg_topn.datasets import qm9_smiles
@@ -109,15 +108,6 @@ def name_of(
     content = json.dumps([plain(asdict(chosen)), budgets], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return f"{creation}-{digest}-{seed}"
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The mean and the half width of its 95 % interval over seeds (Student's t)."""
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2 or math.isnan(mean):
-        return mean, math.nan
-    width = float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values)
-    return mean, width / math.sqrt(len(values))
 
 
 def cell(values: Sequence[float], scale: float = 100.0, digits: int = 1) -> str:

@@ -1,7 +1,7 @@
 """One-shot generation of sets and graphs with PyTorch Geometric."""
 
-from pyg_topn.losses import GraphVAELoss, PriorRegularizer
-from pyg_topn.models import GraphVAE, build_graph_vae
+from pyg_topn.losses import GraphVAELoss, PriorRegularizer, SetVAELoss
+from pyg_topn.models import GraphVAE, SetVAE, build_graph_vae, build_set_vae
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation import (
     FirstNCreation,
@@ -24,10 +24,13 @@ __all__ = [
     "MLPCreation",
     "MoleculeVocabulary",
     "PriorRegularizer",
+    "SetVAE",
+    "SetVAELoss",
     "SizeDistribution",
     "SizePredictor",
     "TopNCreation",
     "build_graph_vae",
+    "build_set_vae",
     "creation_resolver",
     "load",
     "save",

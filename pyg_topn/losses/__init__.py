@@ -13,5 +13,6 @@ from pyg_topn.losses.set import SetLoss as SetLoss
 from pyg_topn.losses.set import SinkhornLoss as SinkhornLoss
 from pyg_topn.losses.set import WassersteinLoss as WassersteinLoss
 from pyg_topn.losses.set import set_loss_resolver as set_loss_resolver
+from pyg_topn.losses.set_vae import SetVAELoss
 
-__all__ = ["GraphVAELoss", "PriorRegularizer", "aligned_pair_type"]
+__all__ = ["GraphVAELoss", "PriorRegularizer", "SetVAELoss", "aligned_pair_type"]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_topn.models._latents import check_parts, draw_latents, draw_sizes
 from pyg_topn.models.graph_vae_output import GraphVAEOutput
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
@@ -67,18 +68,7 @@ class GraphVAE(nn.Module):
     ) -> None:
         super().__init__()
         prior = GaussianPrior(decoder.latent_channels) if prior is None else prior
-        if encoder.latent_channels != decoder.latent_channels:
-            raise ValueError(
-                "Expected encoder and decoder to share the size of the latent vector "
-                f"(got {encoder.latent_channels} and {decoder.latent_channels})"
-            )
-        limit = decoder.max_num_nodes
-        if limit is not None and sizes.max_num_nodes > limit:
-            raise ValueError(
-                f"Expected sizes of at most {limit} nodes, the most that the decoder can create "
-                f"(got {sizes.max_num_nodes})"
-            )
-        _check_prior(prior, decoder.latent_channels, sizes)
+        check_parts(encoder, decoder, sizes, prior)
         self.encoder = encoder
         self.decoder = decoder
         self.sizes = sizes
@@ -130,9 +120,7 @@ class GraphVAE(nn.Module):
 
     def sample_sizes(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
         r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
-        if isinstance(self.sizes, SizePredictor):
-            return self.sizes.sample(z, generator).cpu()
-        return self.sizes.sample(z.size(0), generator).cpu()
+        return draw_sizes(self.sizes, z, generator)
 
     def sample_latents(
         self,
@@ -154,14 +142,7 @@ class GraphVAE(nn.Module):
         Raises:
             ValueError: If there are not as many sizes as graphs.
         """
-        if num_nodes is not None and num_nodes.numel() != num_graphs:
-            raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
-        if num_nodes is None and isinstance(self.sizes, SizePredictor):
-            z = self.prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator)
-            return z, self.sample_sizes(z, generator)
-        if num_nodes is None:
-            num_nodes = self.sample_sizes(torch.empty(num_graphs, 0), generator)
-        return self.prior.sample(num_nodes, generator), num_nodes
+        return draw_latents(self.prior, self.sizes, num_graphs, num_nodes, generator)
 
     @torch.no_grad()
     def sample(
@@ -213,25 +194,3 @@ class GraphVAE(nn.Module):
         if temperature is None:
             return distribution.mode()
         return distribution.sample(generator, temperature)
-
-
-def _check_prior(
-    prior: Prior, latent_channels: int, sizes: SizeDistribution | SizePredictor
-) -> None:
-    if prior.latent_channels != latent_channels:
-        raise ValueError(
-            "Expected prior and decoder to share the size of the latent vector "
-            f"(got {prior.latent_channels} and {latent_channels})"
-        )
-    if prior.max_num_nodes is None:
-        return
-    if isinstance(sizes, SizePredictor):
-        raise ValueError(
-            "Expected sizes that do not depend on the latent vector, since the prior of latent "
-            "vectors depends on sizes (got a SizePredictor)"
-        )
-    if sizes.max_num_nodes > prior.max_num_nodes:
-        raise ValueError(
-            f"Expected sizes of at most {prior.max_num_nodes} nodes, the most that the prior knows "
-            f"(got {sizes.max_num_nodes})"
-        )

@@ -1,0 +1,87 @@
+"""What every model with a latent vector does alike: draw vectors and sizes, check its parts."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from pyg_topn.nn.creation.size_distribution import SizeDistribution
+from pyg_topn.nn.creation.size_predictor import SizePredictor
+from pyg_topn.nn.prior.base import Prior
+
+Sizes = SizeDistribution | SizePredictor
+
+
+class _Encoder(Protocol):
+    latent_channels: int
+
+
+class _Decoder(Protocol):
+    @property
+    def latent_channels(self) -> int: ...
+
+    @property
+    def max_num_nodes(self) -> int | None: ...
+
+
+def draw_sizes(sizes: Sizes, z: Tensor, generator: torch.Generator | None) -> Tensor:
+    """The size of a graph for every latent vector, [B], on the CPU."""
+    if isinstance(sizes, SizePredictor):
+        return sizes.sample(z, generator).cpu()
+    return sizes.sample(z.size(0), generator).cpu()
+
+
+def draw_latents(
+    prior: Prior,
+    sizes: Sizes,
+    num_graphs: int,
+    num_nodes: Tensor | None,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """Latent vectors, [B, L], and sizes, [B], in the order that they depend on each other."""
+    if num_nodes is not None and num_nodes.numel() != num_graphs:
+        raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
+    if num_nodes is None and isinstance(sizes, SizePredictor):
+        z = prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator)
+        return z, draw_sizes(sizes, z, generator)
+    if num_nodes is None:
+        num_nodes = draw_sizes(sizes, torch.empty(num_graphs, 0), generator)
+    return prior.sample(num_nodes, generator), num_nodes
+
+
+def check_parts(encoder: _Encoder, decoder: _Decoder, sizes: Sizes, prior: Prior) -> None:
+    """Check that the parts of a model fit together."""
+    if encoder.latent_channels != decoder.latent_channels:
+        raise ValueError(
+            "Expected encoder and decoder to share the size of the latent vector "
+            f"(got {encoder.latent_channels} and {decoder.latent_channels})"
+        )
+    limit = decoder.max_num_nodes
+    if limit is not None and sizes.max_num_nodes > limit:
+        raise ValueError(
+            f"Expected sizes of at most {limit} nodes, the most that the decoder can create "
+            f"(got {sizes.max_num_nodes})"
+        )
+    _check_prior(prior, decoder.latent_channels, sizes)
+
+
+def _check_prior(prior: Prior, latent_channels: int, sizes: Sizes) -> None:
+    if prior.latent_channels != latent_channels:
+        raise ValueError(
+            "Expected prior and decoder to share the size of the latent vector "
+            f"(got {prior.latent_channels} and {latent_channels})"
+        )
+    if prior.max_num_nodes is None:
+        return
+    if isinstance(sizes, SizePredictor):
+        raise ValueError(
+            "Expected sizes that do not depend on the latent vector, since the prior of latent "
+            "vectors depends on sizes (got a SizePredictor)"
+        )
+    if sizes.max_num_nodes > prior.max_num_nodes:
+        raise ValueError(
+            f"Expected sizes of at most {prior.max_num_nodes} nodes, the most that the prior knows "
+            f"(got {sizes.max_num_nodes})"
+        )
