@@ -16,3 +16,10 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
         return mean, math.nan
     width = float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values)
     return mean, width / math.sqrt(len(values))
+
+
+def cell(values: Sequence[float], scale: float = 1.0, digits: int = 2) -> str:
+    """Mean and interval as text."""
+    mean, width = interval([scale * value for value in values])
+    plus = "" if math.isnan(width) else f"±{width:.{digits}f}"
+    return f"{mean:.{digits}f}{plus}"

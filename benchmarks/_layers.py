@@ -16,7 +16,8 @@ from torch_geometric.data import Batch
 from pyg_topn.losses import GraphVAELoss, PriorRegularizer, aligned_pair_type
 from pyg_topn.losses.matching import MATCHERS, matcher_resolver
 from pyg_topn.molecule import MoleculeVocabulary
-from pyg_topn.nn.decoder import GraphDistribution
+from pyg_topn.nn.creation import Creation
+from pyg_topn.nn.decoder import GraphDecoder, GraphDistribution
 from pyg_topn.recipe import RECIPES, recipe
 from pyg_topn.resolver import CREATIONS
 from pyg_topn.utils import Layout
@@ -59,25 +60,21 @@ def creation(
 ) -> Case:
     """A creation layer as the default recipe has it, without gradients."""
     layer = creation_model(nodes, name, points).decoder.creation.to(setting.device).eval()
-    z, sizes = latents(setting, layer.latent_channels, nodes, batch)
-    return Case(
-        "creation",
-        name,
-        batch,
-        nodes,
-        torch.no_grad()(partial(layer, z, sizes)),
-        setting.device,
-        parameters=tuple(layer.parameters()),
-        inputs=(z, sizes),
-    )
+    return _of_latents(setting, "creation", name, layer, nodes, batch)
 
 
 def decoder(setting: Setting, name: str, nodes: int, batch: int) -> Case:
     """The decoder of a recipe, without gradients."""
     layer = setting.model(nodes, recipe(name)).decoder.eval()
+    return _of_latents(setting, "decoder", name, layer, nodes, batch)
+
+
+def _of_latents(
+    setting: Setting, family: str, name: str, layer: Creation | GraphDecoder, nodes: int, batch: int
+) -> Case:
     z, sizes = latents(setting, layer.latent_channels, nodes, batch)
     return Case(
-        "decoder",
+        family,
         name,
         batch,
         nodes,

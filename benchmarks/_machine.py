@@ -75,6 +75,15 @@ def machine(devices: Iterable[torch.device]) -> dict[str, Any]:
     return {**found, **{name: installed(name) for name in PACKAGES}}
 
 
+def print_machine(*packages: str) -> None:
+    """Processor, load, threads and versions, PyTorch's and those of other packages, as a line."""
+    versions = ", ".join(f"{name} {installed(name)}" for name in ("torch", *packages))
+    print(
+        f"{_processor()}, {os.cpu_count()} cores, load {load()} at the start, "
+        f"{torch.get_num_threads()} thread(s); Python {platform.python_version()}, {versions}"
+    )
+
+
 def installed(package: str) -> str | None:
     """The version of a package, if it is there."""
     try:

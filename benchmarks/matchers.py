@@ -12,17 +12,14 @@ weights. On a machine that others use as well, times are too long: look at the l
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import scipy
 import torch
+from _machine import load, print_machine
 from scipy.optimize import linear_sum_assignment
 from torch_geometric.data import Batch
 
@@ -49,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    print_machine()
+    print_machine("numpy", "scipy")
     dataset = HeavyAtomQM9(options.root)
     vae = model(options.model)
     batches = [draw(dataset, size) for size in SIZES]
@@ -66,23 +63,6 @@ def main() -> None:
         nodes, pairs = nats(matcher, predictions[-1], batches[-1])
         print(f"{name:62s} {nodes:8.3f} {pairs:8.3f}")
     print(f"\nload {load()} at the end")
-
-
-def print_machine() -> None:
-    """Processor, load, threads and versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    print(
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, load {load()} at "
-        f"the start, {torch.get_num_threads()} thread(s); Python {platform.python_version()}, "
-        f"PyTorch {torch.__version__}, NumPy {np.__version__}, SciPy {scipy.__version__}"
-    )
-
-
-def load() -> str:
-    """How many processes wanted a core in the last minute."""
-    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def model(folder: str | None) -> GraphVAE:

@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import _intervals
 import torch
-from _intervals import interval
 
 import pyg_topn
 from pyg_topn.datasets import qm9_smiles
@@ -111,10 +111,8 @@ def name_of(
 
 
 def cell(values: Sequence[float], scale: float = 100.0, digits: int = 1) -> str:
-    """Mean and interval as text."""
-    mean, width = interval([scale * value for value in values])
-    plus = "" if math.isnan(width) else f"±{width:.{digits}f}"
-    return f"{mean:.{digits}f}{plus}"
+    """Mean and interval as text, in percent by default."""
+    return _intervals.cell(values, scale, digits)
 
 
 COLUMNS: dict[str, Callable[[Sequence[dict[str, Any]]], str]] = {

@@ -11,8 +11,6 @@ On a machine that others use as well, rates are too low: look at the load.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
 from array import array
 from collections.abc import Callable, Generator, Iterator
@@ -20,8 +18,8 @@ from contextlib import closing
 from functools import partial
 
 import numpy as np
-import rdkit
 import torch
+from _machine import load, print_machine
 from torch_geometric.data import Batch
 
 import pyg_topn
@@ -49,7 +47,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of every measurement")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print_machine()
+    print_machine("rdkit")
     model = pyg_topn.load(options.model)
     assert model.vocabulary is not None
     measure = partial(rate, model, options.number, options.batch_size)
@@ -62,20 +60,6 @@ def main() -> None:
         micro = 1e6 / options.batch_size
         print(f"{name:52s} {micro * np.median(values):9.2f} {micro * min(values):9.2f}")
     print(f"\na process starts in {min(start() for _ in range(3)):.2f} s; load {load()} at the end")
-
-
-def print_machine() -> None:
-    """Load, threads and versions."""
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load {load()} at the start, "
-        f"{torch.get_num_threads()} thread(s); Python {platform.python_version()}, "
-        f"PyTorch {torch.__version__}, RDKit {rdkit.__version__}"
-    )
-
-
-def load() -> str:
-    """How many processes wanted a core in the last minute."""
-    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def cases(vocabulary: MoleculeVocabulary) -> dict[str, tuple[int, Write]]:

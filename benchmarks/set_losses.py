@@ -14,8 +14,6 @@ hold. Look at the load.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -24,8 +22,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import scipy
 import torch
+from _machine import load, print_machine
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -65,29 +63,12 @@ def main() -> None:
     if options.peak:
         print(peak(*MEMORY[options.peak]))
         return
-    print_machine()
+    print_machine("numpy", "scipy")
     names = [f"{count} x {low}-{high}" for count, low, high in CASES]
     print_wasserstein(names, options.repeats)
     print_losses(names, options.repeats)
     print_memory()
     print(f"\nload {load()} at the end")
-
-
-def print_machine() -> None:
-    """Processor, load, threads and versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    print(
-        f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, load {load()} at "
-        f"the start, {torch.get_num_threads()} thread(s); Python {platform.python_version()}, "
-        f"PyTorch {torch.__version__}, NumPy {np.__version__}, SciPy {scipy.__version__}"
-    )
-
-
-def load() -> str:
-    """How many processes wanted a core in the last minute."""
-    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def draw(count: int, low: int, high: int) -> tuple[Batch, Batch, Batch]:

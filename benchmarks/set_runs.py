@@ -6,15 +6,13 @@ import hashlib
 import json
 import math
 import os
-import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.stats import t as student
 
 from pyg_topn.datasets import SyntheticMolecules
 from pyg_topn.loader import ResidentLoader
@@ -126,13 +124,3 @@ def reconstruction(vae: SetVAE, dataset: SyntheticMolecules, p: int) -> float:
         for sets in ResidentLoader(dataset, 500)
     ]
     return float(torch.cat(distances).pow(1 / p).mean())
-
-
-def cell(values: Sequence[float], scale: float = 1.0, digits: int = 2) -> str:
-    """The mean and the half width of its 95 % interval over seeds (Student's t), as text."""
-    values = [scale * value for value in values]
-    mean = f"{math.fsum(values) / len(values):.{digits}f}"
-    if len(values) < 2:
-        return mean
-    width = float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values)
-    return f"{mean}±{width / math.sqrt(len(values)):.{digits}f}"

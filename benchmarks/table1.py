@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import _intervals
 import torch
-from _intervals import interval
 from _machine import load, machine
 from set_mnist_runs import CREATIONS, MODELS, Budget, measure
 
@@ -107,10 +107,7 @@ def print_table(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
 
 def cell(values: Sequence[float], scale: float = 1e5) -> str:
     """Mean and interval as text, a dash where nothing was measured."""
-    mean, width = interval([scale * value for value in values])
-    if math.isnan(mean):
-        return "-"
-    return f"{mean:.2f}" + ("" if math.isnan(width) else f"±{width:.2f}")
+    return "-" if any(map(math.isnan, values)) else _intervals.cell(values, scale)
 
 
 if __name__ == "__main__":

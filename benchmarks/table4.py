@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from set_runs import EXTRA_POINTS, Run, cell, measure
+from _intervals import cell
+from set_runs import EXTRA_POINTS, Run, measure
 
 from pyg_topn.resolver import CREATIONS
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
+from pyg_topn.utils._worker_process import answer_in_order, usable_cores
 from pyg_topn.utils.optional import require
 
+_SCRIPT = Path(__file__).with_name("_smiles_worker.py")
 CHUNK = 2048  # Also the size up to which starting processes does not pay.
 
 #: Names of the properties that RDKit computes.
@@ -92,19 +88,13 @@ def parse_smiles(
         "properties": tuple(properties),
     }
     chunks = [list(smiles[i : i + CHUNK]) for i in range(0, len(smiles), CHUNK)] or [[]]
-    processes = min(processes or _num_cores(), len(chunks))
+    processes = min(processes or usable_cores(), len(chunks))
     results = []
     with tqdm(total=len(smiles), unit="mol", desc="SMILES to graphs", disable=not progress) as bar:
         for chunk, result in zip(chunks, _results(chunks, options, processes), strict=True):
             results.append(result)
             bar.update(len(chunk))
     return _concatenate(results)
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _results(
@@ -115,53 +105,8 @@ def _results(
 
         yield from (parse_chunk(chunk, options) for chunk in chunks)
         return
-    with ExitStack() as stack:
-        idle: SimpleQueue[_Worker] = SimpleQueue()
-        for _ in range(processes):
-            idle.put(stack.enter_context(_Worker()))
-
-        def parse(chunk: list[str]) -> dict[str, Any]:
-            worker = idle.get()
-            try:
-                return worker.parse(chunk, options)
-            finally:
-                idle.put(worker)
-
-        # A thread for every process: threads only wait for answers.
-        yield from stack.enter_context(ThreadPoolExecutor(processes)).map(parse, chunks)
-
-
-class _Worker:
-    """A process that parses SMILES."""
-
-    def __enter__(self) -> _Worker:
-        script = Path(__file__).with_name("_smiles_worker.py")
-        code = f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-        return self
-
-    def parse(self, smiles: list[str], options: dict[str, Any]) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        try:
-            pickle.dump((smiles, options), self.process.stdin)
-            self.process.stdin.flush()
-            result: dict[str, Any] = pickle.load(self.process.stdout)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-            raise RuntimeError(
-                "Expected an answer of the process that parses SMILES "
-                f"(got its end, exit code {self.process.wait()}). Is memory short?"
-            ) from error
-        return result
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+    requests = ((chunk, options) for chunk in chunks)
+    yield from answer_in_order(requests, _SCRIPT, "parses SMILES", processes)
 
 
 def _concatenate(results: list[dict[str, Any]]) -> ParsedSmiles:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 from torch_geometric.utils import scatter
 
+from pyg_topn.losses._terms import check_weights, divergence_term
 from pyg_topn.losses.matching.base import Matcher
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
@@ -73,12 +74,7 @@ class GraphVAELoss(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = dict(weights or {})
-        for term, weight in self.weights.items():
-            if term not in TERMS or not weight >= 0:
-                raise ValueError(
-                    f"Expected weights >= 0 of terms among {', '.join(TERMS)} "
-                    f"(got {weight} of '{term}')"
-                )
+        check_weights(self.weights, TERMS)
         self.matcher = matcher
         self.register_buffer("edge_orders", torch.tensor(edge_orders, dtype=torch.float32))
 
@@ -106,10 +102,7 @@ class GraphVAELoss(nn.Module):
         pair_type = aligned_pair_type(distribution, target, perm)  # [P]
         terms = _cross_entropies(distribution, node_type, pair_type)
         terms.update(self._counts(distribution, node_type, pair_type))
-        if divergence is None and posterior is not None:
-            divergence = posterior.kl()
-        if divergence is not None:
-            terms["kl"] = divergence.sum() / max(distribution.num_graphs, 1)
+        terms.update(divergence_term(posterior, divergence))
         terms["loss"] = torch.stack([self.weights.get(k, 1.0) * v for k, v in terms.items()]).sum()
         return terms
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_topn.losses._terms import check_weights, divergence_term
 from pyg_topn.losses.set.base import SetLoss
 from pyg_topn.losses.set.min_distance_regularizer import MinDistanceRegularizer
 from pyg_topn.losses.set.neighbor_regularizer import NeighborRegularizer
@@ -74,12 +75,7 @@ class SetVAELoss(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = {**WEIGHTS, **(weights or {})}
-        for term, weight in self.weights.items():
-            if term not in WEIGHTS or not weight >= 0:
-                raise ValueError(
-                    f"Expected weights >= 0 of terms among {', '.join(WEIGHTS)} "
-                    f"(got {weight} of '{term}')"
-                )
+        check_weights(self.weights, WEIGHTS)
         self.reconstruction = WassersteinLoss() if reconstruction is None else reconstruction
         if self.reconstruction.reduction != "mean":
             raise ValueError(
@@ -112,10 +108,7 @@ class SetVAELoss(nn.Module):
         for name in ("min_distance", "neighbor"):
             if self.weights[name] > 0:
                 terms[name] = getattr(self, name)(prediction)
-        if divergence is None and posterior is not None:
-            divergence = posterior.kl()
-        if divergence is not None:
-            terms["kl"] = divergence.sum() / max(divergence.numel(), 1)
+        terms.update(divergence_term(posterior, divergence))
         terms["loss"] = torch.stack([self.weights[k] * v for k, v in terms.items()]).sum()
         return terms
 

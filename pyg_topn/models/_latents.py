@@ -51,6 +51,24 @@ def draw_latents(
     return prior.sample(num_nodes, generator), num_nodes
 
 
+def given_or_drawn(
+    prior: Prior,
+    sizes: Sizes,
+    num_graphs: int,
+    num_nodes: Tensor | None,
+    generator: torch.Generator | None,
+    z: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Latent vectors, [B, L], and sizes, [B]; of these, what is not given is drawn."""
+    if num_graphs < 0:
+        raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
+    if z is None:
+        return draw_latents(prior, sizes, num_graphs, num_nodes, generator)
+    if z.size(0) != num_graphs:
+        raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
+    return z, draw_sizes(sizes, z, generator) if num_nodes is None else num_nodes
+
+
 def check_parts(encoder: _Encoder, decoder: _Decoder, sizes: Sizes, prior: Prior) -> None:
     """Check that the parts of a model fit together."""
     if encoder.latent_channels != decoder.latent_channels:

@@ -6,16 +6,13 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_topn.nn.creation import Creation, SizePredictor
+from pyg_topn.utils._points import read_points
 from pyg_topn.utils.layout import Layout
 
 
-def read_points(batch: Batch, channels: int) -> tuple[Tensor, Layout]:
-    """The points of a batch, [N, C] (``pos``, or ``x`` where there is none), and its layout."""
-    points = getattr(batch, "pos", None)
-    points = getattr(batch, "x", None) if points is None else points
-    if not isinstance(points, Tensor) or points.dim() != 2 or points.size(1) != channels:
-        shape = list(points.shape) if isinstance(points, Tensor) else points
-        raise ValueError(f"Expected points of shape [N, {channels}] as 'pos' or 'x' (got {shape})")
+def read_sets(batch: Batch, channels: int) -> tuple[Tensor, Layout]:
+    """The points of a batch of sets that are not empty, [N, C], and its layout."""
+    points = read_points(batch, channels)
     layout = Layout.from_batch(batch)
     if bool((layout.num_nodes < 1).any()):
         empty = int((layout.num_nodes < 1).nonzero()[0])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 
-from pyg_topn.models._point_sets import check_sizes, read_points, sizes_of
+from pyg_topn.models._point_sets import check_sizes, read_sets, sizes_of
 from pyg_topn.nn.creation import Creation, SizePredictor
 from pyg_topn.nn.encoder.fspool import FSPool
 from pyg_topn.utils.layout import Layout
@@ -114,7 +114,7 @@ class DSPN(nn.Module):
         Raises:
             ValueError: If points have another size, or a set is empty.
         """
-        return self._represent(*read_points(batch, self.in_channels))
+        return self._represent(*read_sets(batch, self.in_channels))
 
     def decode(
         self,
@@ -158,8 +158,8 @@ class DSPN(nn.Module):
             batch: The sets, as :meth:`encode` takes them.
             generator: Where a stochastic creation draws from.
         """
-        _, layout = read_points(batch, self.in_channels)
-        return self.decode(self.encode(batch), layout.num_nodes, generator)
+        z = self.encode(batch)
+        return self.decode(z, Layout.from_batch(batch).num_nodes, generator)
 
     def _represent(self, x: Tensor, layout: Layout) -> Tensor:
         return torch.as_tensor(self.pool(self.mlp(x), layout))

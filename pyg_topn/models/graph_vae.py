@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_topn.models._latents import check_parts, draw_latents, draw_sizes
+from pyg_topn.models._latents import check_parts, draw_latents, draw_sizes, given_or_drawn
 from pyg_topn.models.graph_vae_output import GraphVAEOutput
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
@@ -174,19 +174,12 @@ class GraphVAE(nn.Module):
             ValueError: If sizes or latent vectors do not fit, or a correction is asked for without
                 a vocabulary or together with a temperature.
         """
-        if num_graphs < 0:
-            raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
         if correct and (self.vocabulary is None or temperature is not None):
             raise ValueError(
                 "Expected a vocabulary and no temperature for a correction "
                 f"(got {self.vocabulary} and {temperature})"
             )
-        if z is None:
-            z, num_nodes = self.sample_latents(num_graphs, num_nodes, generator)
-        elif z.size(0) != num_graphs:
-            raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
-        elif num_nodes is None:
-            num_nodes = self.sample_sizes(z, generator)
+        z, num_nodes = given_or_drawn(self.prior, self.sizes, num_graphs, num_nodes, generator, z)
         distribution = self.decode(z, num_nodes, generator)
         if correct and self.vocabulary is not None:
             rules = self.vocabulary.valences, self.vocabulary.bond_orders

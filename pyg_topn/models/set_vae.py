@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_topn.models._latents import check_parts, draw_latents, draw_sizes
+from pyg_topn.models._latents import check_parts, given_or_drawn
 from pyg_topn.models.set_vae_output import SetVAEOutput
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
 from pyg_topn.nn.creation.size_predictor import SizePredictor
@@ -137,12 +137,5 @@ class SetVAE(nn.Module):
         Raises:
             ValueError: If sizes or latent vectors do not fit.
         """
-        if num_graphs < 0:
-            raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
-        if z is None:
-            z, num_nodes = draw_latents(self.prior, self.sizes, num_graphs, num_nodes, generator)
-        elif z.size(0) != num_graphs:
-            raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
-        elif num_nodes is None:
-            num_nodes = draw_sizes(self.sizes, z, generator)
+        z, num_nodes = given_or_drawn(self.prior, self.sizes, num_graphs, num_nodes, generator, z)
         return self.decode(z, num_nodes, generator)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_topn.models._point_sets import check_sizes, read_points, sizes_of
+from pyg_topn.models._point_sets import check_sizes, read_sets, sizes_of
 from pyg_topn.nn.creation import Creation, SizePredictor
 from pyg_topn.nn.encoder.fspool import FSPool
 from pyg_topn.nn.update import SetTransformer
@@ -108,7 +108,7 @@ class TSPN(nn.Module):
         Raises:
             ValueError: If points have another size, or a set is empty.
         """
-        x, layout = read_points(batch, self.in_channels)
+        x, layout = read_sets(batch, self.in_channels)
         h = self.norm(self.encoder(self.in_lin(x), layout))
         return torch.as_tensor(self.pool(self.latent_lin(h), layout))
 
@@ -145,5 +145,5 @@ class TSPN(nn.Module):
             batch: The sets, as :meth:`encode` takes them.
             generator: Where a stochastic creation draws from.
         """
-        _, layout = read_points(batch, self.in_channels)
-        return self.decode(self.encode(batch), layout.num_nodes, generator)
+        z = self.encode(batch)
+        return self.decode(z, Layout.from_batch(batch).num_nodes, generator)

@@ -23,6 +23,7 @@ from pyg_topn.datasets._parse import parse_smiles
 from pyg_topn.datasets.smiles_file import read_smiles_file
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.transforms import CanonicalOrder
+from pyg_topn.utils import _worker_process
 
 VOCABULARY = MoleculeVocabulary(("C", "N", "O", "S"))
 MIXED = [
@@ -248,13 +249,13 @@ def test_processes_need_no_guard_in_the_script(tmp_path: Path) -> None:
 
 def test_a_killed_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_parse, "CHUNK", 1)
-    parse = _parse._Worker.parse
+    ask = _worker_process.WorkerProcess.ask
 
     def killed(self: Any, *args: Any) -> Any:
         self.process.kill()
-        return parse(self, *args)
+        return ask(self, *args)
 
-    monkeypatch.setattr(_parse._Worker, "parse", killed)
+    monkeypatch.setattr(_worker_process.WorkerProcess, "ask", killed)
     with pytest.raises(RuntimeError, match="Expected an answer of the process"):
         parse_smiles(["C", "C", "C"], processes=2, progress=False)
 

@@ -28,12 +28,12 @@ def benchmark(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_intervals_are_those_of_student(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = benchmark("qm9_runs", monkeypatch)
     values = [0.91, 0.95, 0.90, 0.97]
-    mean, width = runs.interval(values)
+    mean, width = runs._intervals.interval(values)
     low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
     assert (mean - width, mean + width) == pytest.approx((low, high))
     assert runs.cell([0.5]) == "50.0"
     assert runs.cell([0.5, 0.5]) == "50.0±0.0"
-    assert math.isnan(runs.interval([math.nan, 1.0])[0])
+    assert math.isnan(runs._intervals.interval([math.nan, 1.0])[0])
 
 
 @pytest.mark.usefixtures("small_training")

@@ -24,7 +24,7 @@ def test_intervals_are_those_of_student(monkeypatch: pytest.MonkeyPatch) -> None
     values = [0.91, 0.95, 0.90, 0.97]
     low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
     expected = f"{(low + high) / 2:.2f}±{(high - low) / 2:.2f}"
-    cell = benchmark("set_runs", monkeypatch).cell
+    cell = benchmark("_intervals", monkeypatch).cell
     assert cell(values) == expected
     assert cell([0.5], 100, 1) == "50.0"
 

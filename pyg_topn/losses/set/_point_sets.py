@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from pyg_topn.utils._points import points_of
 from pyg_topn.utils.layout import Layout
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -33,8 +34,7 @@ def reduced(values: Tensor, reduction: str) -> Tensor:
 
 def read_points(batch: Batch, name: str) -> tuple[Tensor, Layout]:
     """The points of a batch, [N, C] (``pos``, or ``x`` where there is none), and its layout."""
-    points = getattr(batch, "pos", None)
-    points = getattr(batch, "x", None) if points is None else points
+    points = points_of(batch)
     if not isinstance(points, Tensor):
         raise ValueError(f"Expected the {name} to hold points as 'pos' or 'x' (got neither)")
     if points.dim() != 2 or not points.is_floating_point():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.pna_readout import PNAReadout
 from pyg_topn.nn.update.set_transformer import SetTransformer
+from pyg_topn.utils._points import read_points
 from pyg_topn.utils.layout import Layout
 
 
@@ -79,20 +80,7 @@ class SetEncoder(nn.Module):
             ValueError: If the points are missing or have another number of coordinates.
         """
         layout = Layout.from_batch(batch)
-        h = self.update(self.point_mlp(self._points(batch)), layout)
+        h = self.update(self.point_mlp(read_points(batch, self.in_channels)), layout)
         statistics = self.readout(h, batch)  # [B, D]
         mean, log_variance = self.out_lin(torch.relu(statistics)).chunk(2, dim=-1)
         return DiagonalGaussian(mean, log_variance.clamp(-20, 10))
-
-    def _points(self, batch: Batch) -> Tensor:
-        points = batch.x if batch.pos is None else batch.pos
-        if (
-            not isinstance(points, Tensor)
-            or points.dim() != 2
-            or points.size(1) != self.in_channels
-        ):
-            got = list(points.shape) if isinstance(points, Tensor) else points
-            raise ValueError(
-                f"Expected points of shape [N, {self.in_channels}] as 'pos' or 'x' (got {got})"
-            )
-        return points
