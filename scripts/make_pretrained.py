@@ -28,6 +28,7 @@ C, N, O and F, single, double and triple bonds, hydrogens implied, no charges, n
 
 ```python
 import pyg_topn
+
 model = pyg_topn.load("{name}")
 molecules = model.vocabulary.to_molecules(model.sample(1000))
 ```
