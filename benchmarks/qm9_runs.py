@@ -105,6 +105,8 @@ def name_of(
     """The folder of a run, by what it does and not by who asks for it: studies share runs."""
     chosen = recipe(recipe_name, creation, matcher, prior, **(changes or {}))
     budgets = {key: others.get(key) for key in ("minutes", "epochs", "num_train")}
+    if others.get("processor_time"):
+        budgets["processor_time"] = True
     content = json.dumps([plain(asdict(chosen)), budgets], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return f"{creation}-{digest}-{seed}"
@@ -166,6 +168,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the benchmarks on QM9 have in common."""
     parser.add_argument("--epochs", type=int, help="budget of a run in epochs of 381 steps")
     parser.add_argument("--minutes", type=float, help="budget of a run in minutes instead")
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="count minutes of the training thread, which other work on the machine leaves as is",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--number", type=int, default=10_000, help="molecules sampled a run")
     parser.add_argument("--no-fcd", action="store_true", help="leave out FCD, the slowest figure")
@@ -177,4 +184,6 @@ def budget(options: argparse.Namespace) -> dict[str, Any]:
     """The budget of a run as arguments of train_qm9."""
     if options.epochs is None and options.minutes is None:
         return {"epochs": 5}
-    return {"epochs": options.epochs} if options.minutes is None else {"minutes": options.minutes}
+    if options.minutes is None:
+        return {"epochs": options.epochs}
+    return {"minutes": options.minutes, "processor_time": options.processor_time}

@@ -34,6 +34,7 @@ EXTRAS = (
 NEED_EXTRAS = (
     "pyg_topn.__main__",
     "pyg_topn._graph_vae_module",
+    "pyg_topn._processor_timer",
     "pyg_topn._trainer",
     "pyg_topn.cli",
     "pyg_topn.datasets._smiles_worker",
