@@ -66,7 +66,8 @@ class HeavyAtomGraph(BaseTransform):
         return CanonicalOrder()(out)
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__}({self.vocabulary.atoms})"
+        # Caches are told apart by what this says, so all that changes a graph has to be here.
+        return f"{self.__class__.__name__}({self.vocabulary.atoms}, {self.vocabulary.bonds})"
 
 
 def _molecule(data: Data) -> Any:
