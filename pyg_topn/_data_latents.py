@@ -16,21 +16,26 @@ from pyg_topn.nn.prior import RectifiedFlowPrior
 class DataLatents:
     """The posteriors of all graphs of a data set, from an encoder that no longer changes."""
 
-    def __init__(self, posterior: DiagonalGaussian, num_nodes: Tensor) -> None:
-        self.posterior, self.num_nodes = posterior, num_nodes
+    def __init__(
+        self, posterior: DiagonalGaussian, num_nodes: Tensor, cond: Tensor | None = None
+    ) -> None:
+        self.posterior, self.num_nodes, self.cond = posterior, num_nodes, cond
 
     @classmethod
     @torch.no_grad()
     def encode(cls, model: GraphVAE, loader: ResidentLoader) -> DataLatents:
         """Encode the graphs of a loader, each once."""
-        means, log_variances, sizes = [], [], []
+        means, log_variances, sizes, conds = [], [], [], []
         for index in loader.indices.split(4096):
             batch = loader.gather(index)
             posterior = model.encode(batch)
             means.append(posterior.mean)
             log_variances.append(posterior.log_variance)
             sizes.append(batch.ptr.diff())
-        return cls(DiagonalGaussian(torch.cat(means), torch.cat(log_variances)), torch.cat(sizes))
+            if model.cond_channels:
+                conds.append(batch.y)
+        posterior = DiagonalGaussian(torch.cat(means), torch.cat(log_variances))
+        return cls(posterior, torch.cat(sizes), torch.cat(conds) if conds else None)
 
     def standardise(self, prior: RectifiedFlowPrior) -> None:
         """Tell the moments of the latent vectors to a flow."""
@@ -38,13 +43,14 @@ class DataLatents:
         spread = mean.var(dim=0, unbiased=False) + variance.mean(dim=0)
         prior.standardise(mean.mean(dim=0), spread.sqrt())
 
-    def draw(self, count: int, noise: float = 1.0) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, noise: float = 1.0) -> tuple[Tensor, Tensor, Tensor | None]:
         """Latent vectors of graphs of the data, drawn from their posteriors, whose standard
-        deviations are multiplied by the noise, and the sizes."""
+        deviations are multiplied by the noise, the sizes, and the conditions, if there are any."""
         device = self.num_nodes.device
         index = torch.randint(self.num_nodes.numel(), (count,), device=device)
         mean, log_variance = self.posterior.mean[index], self.posterior.log_variance[index]
+        rest = self.num_nodes[index], None if self.cond is None else self.cond[index]
         if noise == 0:
-            return mean, self.num_nodes[index]
+            return mean, *rest
         drawn = DiagonalGaussian(mean, log_variance + 2 * math.log(noise)).rsample()
-        return drawn, self.num_nodes[index]
+        return drawn, *rest

@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 
 from pyg_topn._data_latents import DataLatents
 from pyg_topn._prior_latents import PriorLatents
-from pyg_topn.losses import GraphVAELoss, PriorRegularizer
+from pyg_topn.losses import GraphVAELoss, PriorRegularizer, target_pairs
 from pyg_topn.losses.matching import matcher_resolver
 from pyg_topn.metrics import MoleculeMetrics
 from pyg_topn.models import GraphVAE
@@ -64,7 +64,10 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self.regularizer = PriorRegularizer(model.vocabulary.valences, orders)
         self._data_latents: DataLatents | None = None
         self._prior_latents = PriorLatents(
-            model, self.regularizer.is_flawed, hard_share=chosen.hard_share
+            model,
+            self.regularizer.is_flawed,
+            hard_share=chosen.hard_share,
+            conds=lambda: self._latents().cond,
         )
 
     @property
@@ -102,26 +105,30 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         count = max(1, int(batch.num_graphs * self.chosen.prior_share))
         sizes = batch._slice_dict["x"].diff()[:count]
 
-        def draw() -> tuple[Tensor, Tensor]:
-            return self.model.prior.sample(sizes), sizes
+        cond = None if self._cond(batch) is None else batch.y[:count]
+
+        def draw() -> tuple[Tensor, Tensor, Tensor | None]:
+            asked = cond if self.model.prior.cond_channels else None
+            return self.model.prior.sample(sizes, cond=asked), sizes, cond
 
         return self._penalise({**terms, "loss": loss}, progress, draw)
 
     def _flow(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The flow alone; of the batch, only the size counts."""
         count = self.chosen.flow_batches * batch.num_graphs
-        z, num_nodes = self._latents().draw(count, self.chosen.flow_noise)
+        z, num_nodes, cond = self._latents().draw(count, self.chosen.flow_noise)
         assert isinstance(self.model.prior, RectifiedFlowPrior)
         fast = has_fast_bfloat16(z.device)
         with torch.autocast(z.device.type, torch.bfloat16, enabled=fast):
-            return {"loss": self.model.prior.loss(z, num_nodes)}
+            return {"loss": self.model.prior.loss(z, num_nodes, cond=cond)}
 
     def _decoder(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The decoder alone, on the data and on samples of the prior."""
         with torch.no_grad():
             z = self.model.encode(batch).rsample()
         sizes = batch._slice_dict["x"].diff()
-        terms: dict[str, Tensor] = self.loss(self.model.decode(z, sizes), batch)
+        decoded = self.model.decode(z, sizes, cond=self._cond(batch), pairs=self._pairs(batch))
+        terms: dict[str, Tensor] = self.loss(decoded, batch)
         count = max(1, int(batch.num_graphs * self.chosen.prior_share))
         return self._penalise(terms, progress, lambda: self._prior_latents.draw(count))
 
@@ -129,17 +136,27 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self,
         terms: dict[str, Tensor],
         progress: float,
-        draw: Callable[[], tuple[Tensor, Tensor]],
+        draw: Callable[[], tuple[Tensor, Tensor, Tensor | None]],
     ) -> dict[str, Tensor]:
         """Add the penalties on samples of the prior to the loss."""
         ramp = self.chosen.penalty_ramp(progress)
         if not self.chosen.regularizer or ramp == 0:
             return terms
-        penalties = self.regularizer(self.model.decode(*draw()))
+        z, sizes, cond = draw()
+        penalties = self.regularizer(self.model.decode(z, sizes, cond=cond))
         terms = {**terms, **{f"prior_{name}": value for name, value in penalties.items()}}
         for name, weight in self.chosen.regularizer.items():
             terms["loss"] = terms["loss"] + ramp * weight * penalties[name]
         return terms
+
+    def _cond(self, batch: Batch) -> Tensor | None:
+        """What is true of the graphs of a batch, for a model that can be asked for it."""
+        return batch.y if self.model.cond_channels else None
+
+    def _pairs(self, batch: Batch) -> Tensor | None:
+        """The true edges, for a decoder that decides only some pairs."""
+        restricted = self.model.decoder.neighbors is not None
+        return target_pairs(batch, self.loss.matcher) if restricted else None
 
     def _latents(self) -> DataLatents:
         """The latent vectors of the data, once the encoder no longer changes."""
@@ -150,7 +167,7 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         return self._data_latents
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
-        output = self.model(batch)
+        output = self.model(batch, cond=self._cond(batch), pairs=self._pairs(batch))
         sizes = batch._slice_dict["x"].diff()
         divergence = self.model.prior.divergence(output.posterior, output.z, sizes)
         terms: dict[str, Tensor] = self.loss(

@@ -29,15 +29,18 @@ class PriorLatents:
         uses: int = 4,
         uniform: float = 0.1,
         hard_share: float = 0.0,
+        conds: Callable[[], Tensor | None] = lambda: None,
     ) -> None:
         self.model, self.is_flawed, self.hard_share = model, is_flawed, hard_share
+        self.conds = conds
+        self.cond: Tensor | None = None
         self.size, self.uses, self.uniform = size, uses, uniform
         self.z, self.num_nodes = torch.empty(0), torch.empty(0, dtype=torch.int64)
         self.flawed = self._order = torch.empty(0, dtype=torch.int64)
         self._left = 0
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Latent vectors, [B, L], and sizes, [B], on the CPU."""
+    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Latent vectors, [B, L], sizes, [B], on the CPU, and conditions, if there are any."""
         if self._order.numel() < count:
             if self._left == 0 or self.num_nodes.numel() < count:
                 self._refill(max(self.size, count))
@@ -48,7 +51,9 @@ class PriorLatents:
             hard = int(count * self.hard_share)
             chosen = torch.randint(self.flawed.numel(), (hard,))
             index = torch.cat([index[hard:], self.flawed[chosen]])
-        return self.z[index.to(self.z.device, non_blocking=True)], self.num_nodes[index]
+        there = index.to(self.z.device, non_blocking=True)
+        cond = None if self.cond is None else self.cond[there]
+        return self.z[there], self.num_nodes[index], cond
 
     @torch.no_grad()
     def _refill(self, number: int) -> None:
@@ -56,8 +61,22 @@ class PriorLatents:
         rare = torch.rand(number) < self.uniform
         any_size = torch.randint(1, self.model.sizes.max_num_nodes + 1, (number,))
         self.num_nodes = torch.where(rare, any_size, sizes)
-        self.z, self._left = self.model.prior.sample(self.num_nodes), self.uses
+        self.cond = self._drawn_conditions(number)
+        asked = self.cond if self.model.prior.cond_channels else None
+        self.z, self._left = self.model.prior.sample(self.num_nodes, cond=asked), self.uses
         if self.is_flawed is not None and self.hard_share > 0:
-            parts = zip(self.z.split(2048), self.num_nodes.split(2048), strict=True)
-            flaws = [self.is_flawed(self.model.decode(z, sizes)) for z, sizes in parts]
+            parts = torch.arange(number).split(2048)
+            flaws = [self.is_flawed(self._decode(part)) for part in parts]
             self.flawed = torch.cat(flaws).cpu().nonzero().squeeze(1)
+
+    def _decode(self, part: Tensor) -> GraphDistribution:
+        there = part.to(self.z.device, non_blocking=True)
+        cond = None if self.cond is None else self.cond[there]
+        return self.model.decode(self.z[there], self.num_nodes[part], cond=cond)
+
+    def _drawn_conditions(self, number: int) -> Tensor | None:
+        """Conditions of graphs of the data, which may be at odds with the sizes drawn."""
+        conds = self.conds()
+        if conds is None:
+            return None
+        return conds[torch.randint(conds.size(0), (number,), device=conds.device)]

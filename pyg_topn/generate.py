@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ def generate_molecules(
     batch_size: int = 2048,
     temperature: float | None = None,
     correct: bool = False,
+    condition: Mapping[str, float] | None = None,
 ) -> Iterator[list[Mol]]:
     r"""Generate molecules in one pass each, none rejected, and none corrected unless asked for.
 
@@ -51,13 +52,15 @@ def generate_molecules(
         batch_size: How many are decoded at once; part of what the seed determines.
         temperature: See :meth:`GraphVAE.sample`.
         correct: See :meth:`GraphVAE.sample`; figures of corrected molecules are to be labelled so.
+        condition: What is asked of the molecules, by name, of a model that was trained with
+            conditions: ``{"logp": 2.5}``.
 
     Yields:
         Lists of RDKit molecules: neutral, not sanitised, valid or not.
 
     Raises:
         ValueError: If the model has no vocabulary, a number is not positive, the seed is out of
-            range, or both a temperature and a correction are asked for.
+            range, both a temperature and a correction are asked for, or a condition is unknown.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -68,7 +71,7 @@ def generate_molecules(
         [3, 2]
     """
     vocabulary = _vocabulary(model)
-    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct)
+    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct, condition)
     return _molecules(batches, vocabulary)
 
 
@@ -80,6 +83,7 @@ def generate_smiles(
     temperature: float | None = None,
     correct: bool = False,
     processes: int | None = None,
+    condition: Mapping[str, float] | None = None,
 ) -> Iterator[list[str]]:
     r"""Generate molecules as SMILES, written in other processes while the next are decoded.
 
@@ -99,6 +103,7 @@ def generate_smiles(
             write them in this process. By default as many as there are other CPU cores, at most 8,
             and 0 for fewer molecules than 8,192, for which starting processes does not pay. A
             vocabulary with hydrogen, whose SMILES take another way, never has any.
+        condition: See :func:`generate_molecules`.
 
     Yields:
         Lists of SMILES, one a batch.
@@ -118,7 +123,7 @@ def generate_smiles(
     vocabulary = _vocabulary(model)
     if processes is not None and processes < 0:
         raise ValueError(f"Expected 'processes' to be at least 0 (got {processes})")
-    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct)
+    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct, condition)
     if processes is None:
         processes = default_processes(num_molecules)
     return smiles_of_batches(batches, vocabulary, min(processes, -(-num_molecules // batch_size)))
@@ -138,6 +143,7 @@ def _batches(
     batch_size: int,
     temperature: float | None,
     correct: bool,
+    condition: Mapping[str, float] | None,
 ) -> Generator[Batch, None, None]:
     """Check the numbers, then generate batches of graphs."""
     for name, value in (("num_molecules", num_molecules), ("batch_size", batch_size)):
@@ -149,7 +155,8 @@ def _batches(
         raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
     if correct and temperature is not None:
         raise ValueError(f"Expected no 'temperature' with 'correct' (got {temperature})")
-    how = {"temperature": temperature, "correct": correct}
+    cond = None if condition is None else model.ask(condition)
+    how = {"temperature": temperature, "correct": correct, "cond": cond}
     return _sampled(model, num_molecules, seed, batch_size, how)
 
 

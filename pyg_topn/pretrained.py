@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,35 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pyg_topn.models import GraphVAE, build_graph_vae
+from pyg_topn.models import (
+    DSPN,
+    TSPN,
+    GraphVAE,
+    SetVAE,
+    build_dspn,
+    build_graph_vae,
+    build_set_vae,
+    build_tspn,
+)
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.utils._paths import check_folder
 
 WEIGHTS, CONFIG, FORMAT = "model.safetensors", "config.json", 1
 SHIPPED = Path(__file__).parent / "_pretrained"
+Model = GraphVAE | SetVAE | TSPN | DSPN
+
+#: What builds a model of every kind from the arguments that are saved with it.
+BUILDERS: dict[str, Callable[..., Model]] = {
+    "GraphVAE": build_graph_vae,
+    "SetVAE": build_set_vae,
+    "TSPN": build_tspn,
+    "DSPN": build_dspn,
+}
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
 def save(
-    model: GraphVAE,
+    model: Model,
     folder: str | os.PathLike[str],
     arguments: dict[str, Any],
     vocabulary: MoleculeVocabulary | None = None,
@@ -35,10 +54,14 @@ def save(
     The folder appears whole or not at all, and takes the place of one that was there.
 
     Args:
-        model: The model.
+        model: The model: a :class:`~pyg_topn.models.GraphVAE`,
+            :class:`~pyg_topn.models.SetVAE`, :class:`~pyg_topn.models.TSPN` or
+            :class:`~pyg_topn.models.DSPN`.
         folder: Where to save it.
-        arguments: What :func:`~pyg_topn.models.build_graph_vae` built it from.
-        vocabulary: What node and edge types mean.
+        arguments: What :func:`~pyg_topn.models.build_graph_vae` built it from, or
+            :func:`~pyg_topn.models.build_set_vae`, :func:`~pyg_topn.models.build_tspn` or
+            :func:`~pyg_topn.models.build_dspn`.
+        vocabulary: What node and edge types of a graph VAE mean.
         card: Anything to remember about the training, as plain JSON types.
         dtype: What floating-point weights are stored as; by default as they are. ``torch.float16``
             halves the file; a model that is loaded computes in single precision all the same.
@@ -48,7 +71,9 @@ def save(
 
     Raises:
         OSError: If the folder cannot be written.
-        TypeError: If :obj:`arguments` or :obj:`card` hold more than plain JSON types.
+        TypeError: If the model is another one, or :obj:`arguments` or :obj:`card` hold more than
+            plain JSON types.
+        ValueError: If there is a vocabulary with a model of sets.
 
     Example:
         >>> import tempfile
@@ -58,10 +83,11 @@ def save(
         ...     load(folder).sample(2).num_graphs
         2
     """
+    _check_kind(model, vocabulary)
     folder = check_folder(folder)
     config = {
         "format": FORMAT,
-        "model": "GraphVAE",
+        "model": type(model).__name__,
         "arguments": arguments,
         "vocabulary": None if vocabulary is None else vocabulary.to_dict(),
         "card": card or {},
@@ -84,6 +110,14 @@ def save(
     return folder
 
 
+def _check_kind(model: Model, vocabulary: MoleculeVocabulary | None) -> None:
+    name = type(model).__name__
+    if name not in BUILDERS:
+        raise TypeError(f"Expected a model among {', '.join(BUILDERS)} (got {name})")
+    if vocabulary is not None and not isinstance(model, GraphVAE):
+        raise ValueError(f"Expected no vocabulary with a model of sets (got one with a {name})")
+
+
 def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     """A tensor as it is written; counts, which half precision cannot hold, as they are."""
     convert = dtype is not None and value.dtype == torch.float32
@@ -100,17 +134,22 @@ def pretrained_models() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}")))
 
 
-def _build(config: dict[str, Any]) -> GraphVAE:
+def _build(config: dict[str, Any]) -> Model:
     """Make a model from its description, with weights still to be read."""
     if config["format"] != FORMAT:
         raise ValueError(f"format {config['format']}, this version reads {FORMAT}")
-    arguments, described = config["arguments"], config["vocabulary"]
-    model = build_graph_vae(**arguments)
-    if described is not None:
-        model.vocabulary = MoleculeVocabulary.from_dict(described)
-        num_types = len(model.vocabulary.atoms), len(model.vocabulary.bonds)
-        if num_types != (arguments["num_node_types"], len(arguments["edge_orders"])):
-            raise ValueError(f"a vocabulary of {num_types[0]} atoms and {num_types[1]} bonds")
+    arguments, described, name = config["arguments"], config["vocabulary"], config["model"]
+    if name not in BUILDERS:
+        raise ValueError(f"a {name}, this version reads {', '.join(BUILDERS)}")
+    model = BUILDERS[name](**arguments)
+    if described is None:
+        return model
+    if not isinstance(model, GraphVAE):
+        raise ValueError(f"a vocabulary of a {name}")
+    model.vocabulary = MoleculeVocabulary.from_dict(described)
+    num_types = len(model.vocabulary.atoms), len(model.vocabulary.bonds)
+    if num_types != (arguments["num_node_types"], len(arguments["edge_orders"])):
+        raise ValueError(f"a vocabulary of {num_types[0]} atoms and {num_types[1]} bonds")
     return model
 
 
@@ -119,7 +158,7 @@ def _or_names() -> str:
     return f", or one of {', '.join(names)}" if names else ""
 
 
-def load(folder: str | os.PathLike[str]) -> GraphVAE:
+def load(folder: str | os.PathLike[str]) -> Model:
     r"""Load a saved model.
 
     Args:
@@ -127,7 +166,8 @@ def load(folder: str | os.PathLike[str]) -> GraphVAE:
             :func:`pretrained_models`.
 
     Returns:
-        The model, in evaluation mode; its :obj:`vocabulary` says what the types mean.
+        The model, of the class that was saved, in evaluation mode; the :obj:`vocabulary` of a
+        graph VAE says what its types mean.
 
     Raises:
         ValueError: If there is no model in the folder, or it is damaged.

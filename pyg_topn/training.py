@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pyg_topn.models import build_graph_vae
 from pyg_topn.plot import plot_training_curves
 from pyg_topn.pretrained import save
 from pyg_topn.recipe import plain, recipe
+from pyg_topn.utils._names import check_names
 from pyg_topn.utils.optional import require
 
 L = require("lightning.pytorch", extra="train")
@@ -46,6 +47,7 @@ def train_qm9(
     num_train: int | None = None,
     changes: Mapping[str, Any] | None = None,
     processor_time: bool = False,
+    conditions: Sequence[str] = (),
 ) -> Path:
     r"""Train a graph VAE on the training split of QM9.
 
@@ -75,6 +77,8 @@ def train_qm9(
         changes: What else is to differ from the recipe, see :func:`~pyg_topn.recipe.recipe`.
         processor_time: Whether minutes are those of the processor that the training thread has
             used, which what else runs on the machine does not change; on a CPU only.
+        conditions: Names of properties that the model can be asked for, those of
+            :class:`~pyg_topn.datasets.HeavyAtomQM9`; a classifier-free share is hidden in training.
 
     Returns:
         The folder of the model.
@@ -88,16 +92,21 @@ def train_qm9(
     chosen = recipe(recipe_name, creation, matcher, prior, **(changes or {}))
     minutes = 5.0 if minutes is None and epochs is None else minutes
     check_numbers(minutes, epochs, seed, patience, num_samples)
-    names = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "prior": prior}
+    names: dict[str, Any] = {"recipe": recipe_name, "creation": creation, "matcher": matcher}
+    names["prior"] = prior
+    if conditions:
+        names["conditions"] = list(check_names(conditions))
     arguments = {**names, "seed": seed, "num_train": num_train, "changes": plain(changes or {})}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
     resumed = read_checkpoint(last) if resume and last.is_file() else None
     out.mkdir(parents=True, exist_ok=True)
     L.seed_everything(seed, verbose=False)
-    train, val = _splits(root, num_train, chosen.batch_size, seed)
-    model_arguments = _model_arguments(train, chosen.model)
+    train, val = _splits(root, num_train, chosen.batch_size, seed, conditions)
+    model_arguments = _model_arguments(train, chosen.model, conditions)
     model = build_graph_vae(**model_arguments)
+    if conditions:
+        model.standardise_conditions(train._data.y[list(train.indices())])
     model.vocabulary = train.vocabulary
     size, hidden = chosen.batch_size, ("smiles", "idx")
     loaders = (
@@ -116,10 +125,14 @@ def train_qm9(
 
 
 def _splits(
-    root: str | os.PathLike[str], num_train: int | None, batch_size: int, seed: int
+    root: str | os.PathLike[str],
+    num_train: int | None,
+    batch_size: int,
+    seed: int,
+    conditions: Sequence[str],
 ) -> tuple[HeavyAtomQM9, HeavyAtomQM9]:
     """The molecules to train on, and some to validate on."""
-    train, val = HeavyAtomQM9(root, "train"), HeavyAtomQM9(root, "val")
+    train, val = (HeavyAtomQM9(root, split, conditions) for split in ("train", "val"))
     if num_train is None:
         return train, val[:4096]
     if not batch_size <= num_train <= len(train):
@@ -131,9 +144,13 @@ def _splits(
     return train[torch.randperm(len(train), generator=generator)[:num_train]], val[:4096]
 
 
-def _model_arguments(train: HeavyAtomQM9, options: Mapping[str, Any]) -> dict[str, Any]:
+def _model_arguments(
+    train: HeavyAtomQM9, options: Mapping[str, Any], conditions: Sequence[str]
+) -> dict[str, Any]:
     """What the model is built from, as plain JSON types."""
+    asked = {"conditions": list(conditions)} if conditions else {}
     return {
+        **asked,
         "num_node_types": len(train.vocabulary.atoms),
         "edge_orders": list(train.vocabulary.bond_orders),
         "size_histogram": train.size_histogram().tolist(),

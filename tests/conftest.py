@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,11 @@ def shrink_training(put: Callable[[Any, str, Any], None], root: Path) -> None:
     from pyg_topn.datasets import SmilesDataset, qm9_smiles
     from pyg_topn.molecule import MoleculeVocabulary
 
-    def few(_: Any, split: str) -> SmilesDataset:
+    def few(_: Any, split: str, properties: Sequence[str] = ()) -> SmilesDataset:
         smiles = qm9_smiles("train")[1000 : 1320 if split == "train" else 1064]
         vocabulary = MoleculeVocabulary.qm9()
-        return SmilesDataset(root / split, smiles, vocabulary, processes=1, log=False)
+        folder, quiet = root / "-".join([split, *properties]), {"processes": 1, "log": False}
+        return SmilesDataset(folder, smiles, vocabulary, properties=properties, **quiet)
 
     width = {"latent_channels": 8, "hidden_channels": 16, "pair_channels": 8}
     narrow = {**width, "creation_channels": 16, "num_layers": 1, "encoder_layers": 1, "heads": 2}

@@ -17,6 +17,7 @@ PACKAGE = Path(pyg_topn.__file__).parent
 # What an extra brings. Torch, PyG and their own dependencies are not listed.
 EXTRAS = (
     "fcd",
+    "huggingface_hub",
     "lightning",
     "lightning_fabric",
     "matplotlib",

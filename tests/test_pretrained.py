@@ -12,7 +12,15 @@ from safetensors.torch import load_file, save_file
 
 import pyg_topn
 from pyg_topn import pretrained
-from pyg_topn.models import build_graph_vae
+from pyg_topn.models import (
+    DSPN,
+    TSPN,
+    SetVAE,
+    build_dspn,
+    build_graph_vae,
+    build_set_vae,
+    build_tspn,
+)
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.pretrained import load, pretrained_models, save
 from pyg_topn.resolver import CREATIONS
@@ -59,6 +67,47 @@ def test_the_same_model_comes_back(creation: str, predict_size: bool, tmp_path: 
     for key in ("x", "edge_index", "edge_attr", "batch"):
         assert torch.equal(samples[0][key], samples[1][key])
     assert samples[0].num_nodes > 20
+
+
+SET_MODELS: dict[str, tuple[Any, type, dict[str, Any]]] = {
+    "SetVAE": (build_set_vae, SetVAE, {"size_histogram": [0, 0, 1, 2], "hidden_channels": 16}),
+    "TSPN": (build_tspn, TSPN, {"max_num_nodes": 5, "hidden_channels": 16, "num_layers": 1}),
+    "DSPN": (build_dspn, DSPN, {"max_num_nodes": 5, "hidden_channels": 16, "num_steps": 2}),
+}
+
+
+@pytest.mark.parametrize("creation", CREATIONS)
+@pytest.mark.parametrize("name", SET_MODELS)
+def test_models_of_sets_come_back_as_what_they_are(
+    name: str, creation: str, tmp_path: Path
+) -> None:
+    build, kind, given = SET_MODELS[name]
+    given = {**given, "creation": creation, "latent_channels": 8}
+    model = build(**given).eval()
+    back = load(save(model, tmp_path / "model", given, card={"seed": 0}))
+    assert type(back) is kind
+    assert not back.training
+    decoded = []
+    for each in (model, back):
+        generator = torch.Generator().manual_seed(1)
+        z = torch.randn(4, 8, generator=generator)
+        sets = each.decode(z, torch.tensor([1, 3, 2, 3]), generator)
+        decoded.append(torch.cat([batch.pos for batch in (sets if name == "DSPN" else [sets])]))
+    assert torch.equal(*decoded)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert (config["model"], config["format"], config["vocabulary"]) == (name, 1, None)
+    change_config(tmp_path / "model", vocabulary=QM9.to_dict())
+    with pytest.raises(ValueError, match=f"got damaged files: a vocabulary of a {name}"):
+        load(tmp_path / "model")
+
+
+def test_what_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"a model among GraphVAE, .*DSPN \(got Linear\)"):
+        save(torch.nn.Linear(1, 1), tmp_path / "model", {})  # type: ignore[arg-type]
+    given = {"size_histogram": [0, 1]}
+    with pytest.raises(ValueError, match=r"no vocabulary with .* \(got one with a SetVAE\)"):
+        save(build_set_vae(**given), tmp_path / "model", given, QM9)
+    assert tree(tmp_path) == []
 
 
 def test_a_model_without_a_vocabulary_comes_back_without(tmp_path: Path) -> None:
@@ -144,6 +193,10 @@ def damage(folder: Path, kind: str) -> None:
         change_config(folder, vocabulary=MoleculeVocabulary(("C", "N", "O")).to_dict())
     elif kind == "no vocabulary":
         change_config(folder, vocabulary=["C"])
+    elif kind == "other model":
+        change_config(folder, model="Linear")
+    elif kind == "another model's arguments":
+        change_config(folder, model="TSPN")
     elif kind == "other format":
         change_config(folder, format=2)
 
@@ -164,6 +217,8 @@ def damage(folder: Path, kind: str) -> None:
         ("other widths", ".*"),
         ("other vocabulary", "a vocabulary of 3 atoms and 3 bonds"),
         ("no vocabulary", ".*"),
+        ("other model", "a Linear, this version reads GraphVAE, SetVAE, TSPN, DSPN"),
+        ("another model's arguments", ".*max_num_nodes.*"),
         ("other format", "format 2, this version reads 1"),
     ],
 )

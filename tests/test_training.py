@@ -121,10 +121,41 @@ def test_a_seed_determines_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_training")
+@pytest.mark.parametrize("prior", ["gaussian", "rectified_flow"])
+def test_a_model_learns_with_conditions_and_can_be_asked(tmp_path: Path, prior: str) -> None:
+    asked = ("logp", "num_rings")
+    folder = run(tmp_path / "run", epochs=4, conditions=asked, prior=prior)
+    model = load(folder)
+    assert model.conditions == asked
+    condition = model.decoder.creation.condition
+    assert condition is not None
+    assert float(condition.std[0]) not in (0.0, 1.0)  # The moments of the data.
+    assert bool((condition.mlp.lins[-1].weight != 0).any())  # It has been trained ...
+    if prior == "rectified_flow":  # ... in both places.
+        weights = checkpoint(tmp_path / "run")["state_dict"]
+        assert bool((weights["model.prior.velocity.asked.mlp.lins.2.weight"] != 0).any())
+    assert model.sample(4, cond=model.ask({"logp": 1.0})).num_graphs == 4
+    with pytest.raises(ValueError, match="Expected 'conditions' to be distinct names"):
+        run(tmp_path / "other", epochs=1, conditions="logp")
+    with pytest.raises(ValueError, match="Expected the arguments of the run"):
+        run(tmp_path / "run", epochs=5, resume=True)
+
+
+@pytest.mark.usefixtures("small_training")
 def test_the_recipe_of_the_paper_trains_without_averages(tmp_path: Path) -> None:
     folder = run(tmp_path / "run", epochs=1, recipe_name="paper", creation="first_n")
     assert "current_model_state" not in checkpoint(tmp_path / "run")
     assert json.loads((folder / "config.json").read_text())["arguments"]["readout"] == "pna"
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_decoder_of_nearest_neighbours_trains(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run", epochs=2, changes={"model": {"num_neighbors": 4}})
+    assert load(folder).decoder.neighbors.num_neighbors == 4
+    assert all(math.isfinite(loss) for loss in losses(tmp_path / "run"))
+    other = {"matcher": "atom_score", "changes": {"model": {"num_neighbors": 4}}}
+    with pytest.raises(ValueError, match="Expected a matcher that does not look at the prediction"):
+        run(tmp_path / "other", epochs=1, **other)
 
 
 @pytest.mark.usefixtures("small_training")
@@ -428,7 +459,7 @@ def test_samples_of_the_prior_are_used_several_times_and_then_drawn_anew() -> No
     model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9], prior="rectified_flow")
     latents = PriorLatents(model, size=64, uses=2, uniform=0.5)
     draws = [latents.draw(32) for _ in range(8)]
-    for z, sizes in draws:
+    for z, sizes, _ in draws:
         assert z.shape == (32, model.latent_channels)
         assert sizes.shape == (32,)
     rounds = [torch.cat([draws[k][0], draws[k + 1][0]]).sort(dim=0).values for k in (0, 2, 4, 6)]
@@ -436,7 +467,7 @@ def test_samples_of_the_prior_are_used_several_times_and_then_drawn_anew() -> No
     assert torch.equal(rounds[2], rounds[3])
     assert not torch.equal(rounds[0], rounds[2])
     assert not torch.equal(draws[0][0], draws[2][0])  # In another order.
-    seen = torch.cat([sizes for _, sizes in draws])
+    seen = torch.cat([sizes for _, sizes, _ in draws])
     assert set(seen.tolist()) == {1, 2, 3, 4}
     assert latents.draw(100)[1].numel() == 100
 
@@ -445,7 +476,7 @@ def test_latent_vectors_of_the_data_are_as_noisy_as_asked() -> None:
     mean, log_variance = torch.arange(6.0).view(2, 3), torch.full((2, 3), 2.0)
     latents = DataLatents(DiagonalGaussian(mean, log_variance), torch.tensor([5, 7]))
     for noise in (0.0, 0.5, 1.0):
-        z, sizes = latents.draw(20_000, noise)
+        z, sizes, _ = latents.draw(20_000, noise)
         for row, size in enumerate((5, 7)):
             chosen = z[sizes == size]
             torch.testing.assert_close(chosen.mean(dim=0), mean[row], rtol=0, atol=0.15)
@@ -462,7 +493,7 @@ def test_half_of_the_samples_are_those_that_were_flawed() -> None:
         return distribution.layout.num_nodes == 3
 
     latents = PriorLatents(model, is_flawed, size=2100, uniform=0.0, hard_share=0.5)
-    z, sizes = latents.draw(100)
+    z, sizes, _ = latents.draw(100)
     assert asked == [2048, 52]
     assert bool((sizes[50:] == 3).all())
     assert bool((sizes[:50] == 4).any())

@@ -1,5 +1,6 @@
 """Losses: what a prediction is compared with, and how."""
 
+from pyg_topn.losses.graph_gan import GraphGANLoss, gradient_penalty
 from pyg_topn.losses.graph_vae import GraphVAELoss, aligned_pair_type
 from pyg_topn.losses.prior_regularizer import PriorRegularizer
 
@@ -14,5 +15,14 @@ from pyg_topn.losses.set import SinkhornLoss as SinkhornLoss
 from pyg_topn.losses.set import WassersteinLoss as WassersteinLoss
 from pyg_topn.losses.set import set_loss_resolver as set_loss_resolver
 from pyg_topn.losses.set_vae import SetVAELoss
+from pyg_topn.losses.target_pairs import target_pairs
 
-__all__ = ["GraphVAELoss", "PriorRegularizer", "SetVAELoss", "aligned_pair_type"]
+__all__ = [
+    "GraphGANLoss",
+    "GraphVAELoss",
+    "PriorRegularizer",
+    "SetVAELoss",
+    "aligned_pair_type",
+    "gradient_penalty",
+    "target_pairs",
+]

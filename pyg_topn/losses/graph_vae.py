@@ -14,7 +14,7 @@ from pyg_topn.losses._terms import check_weights, divergence_term
 from pyg_topn.losses.matching.base import Matcher
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
-from pyg_topn.utils.pairs import node_sum
+from pyg_topn.utils.pairs import message_sum
 
 TERMS = (
     "node",
@@ -48,6 +48,12 @@ class GraphVAELoss(nn.Module):
 
     With weights of one for the cross entropies and the divergence, and zero for all else, the sum
     is the negative evidence lower bound of the aligned target.
+
+    Where the decoder decides only some pairs, see
+    :class:`~pyg_topn.nn.decoder.NeighborEmbedding`, decode with ``pairs=target_pairs(target,
+    matcher)``. Then ``edge`` is an unbiased estimate of the sum over all pairs: candidates count as
+    they are, and each pair drawn at random counts for as many as it stands for
+    (:attr:`~pyg_topn.utils.Layout.sample_weight`). The counts are those of the candidates.
 
     Args:
         matcher: Which node of the target a slot is compared with.
@@ -120,13 +126,15 @@ class GraphVAELoss(nn.Module):
         node_error = node_error - F.one_hot(node_type, node_error.size(1))  # [N, A]
         formula = scatter(node_error, layout.batch, dim_size=layout.num_graphs)  # [B, A]
         both = torch.cat([pair_error, true_pairs], dim=1)
+        if layout.sample_weight is not None:
+            both = both * (layout.sample_weight == 0).unsqueeze(1)
         counts = scatter(both, layout.pair_batch, dim_size=layout.num_graphs)  # [B, 2T]
         expected, true = counts.chunk(2, dim=1)
         num_edges = (expected - true).sum(dim=1, keepdim=True) / sizes
         share = expected / expected.sum(1, keepdim=True).clamp(min=1e-6)
         share = share - true / true.sum(1, keepdim=True).clamp(min=1e-6)
         order_error = (pair_error - true_pairs) @ self.edge_orders.to(pair_error.dtype)[:, None]
-        valency = node_sum(order_error, layout)
+        valency = message_sum(order_error, layout)
         return {
             "formula": formula.square().sum() / (num_graphs * formula.size(1)),
             "edge_count": num_edges.square().sum() / num_graphs,
@@ -148,6 +156,9 @@ def aligned_pair_type(distribution: GraphDistribution, target: Batch, perm: Tens
 
     Returns:
         Types counted from 1; 0 is "no edge".
+
+    Raises:
+        ValueError: If an edge of the target has no logit, since not all pairs were decoded.
     """
     layout = distribution.layout
     slots = torch.arange(perm.numel(), device=perm.device)
@@ -155,8 +166,14 @@ def aligned_pair_type(distribution: GraphDistribution, target: Batch, perm: Tens
     i, j = slot_of_node[target.edge_index]
     edge_type = target.edge_attr.argmax(dim=-1) + 1
     pair_type = torch.zeros(layout.pair_index.size(1), dtype=torch.int64, device=perm.device)
+    pair = layout.pair_id(i, j)
+    if layout.is_restricted and bool((pair < 0).any()):
+        raise ValueError(
+            "Expected a logit for every edge of the target (got none for "
+            f"{int((pair < 0).sum()) // 2} edges): decode with pairs=target_pairs(target, matcher)"
+        )
     # Both directions of an edge write the same value to the same pair.
-    return pair_type.index_copy(0, layout.pair_id(i, j), edge_type)
+    return pair_type.index_copy(0, pair, edge_type)
 
 
 def _cross_entropies(
@@ -165,8 +182,13 @@ def _cross_entropies(
     num_graphs = max(distribution.num_graphs, 1)
     logp = F.log_softmax(distribution.pair_logits, dim=-1)  # [P, 1 + T]
     any_edge = logp[:, 1:].logsumexp(dim=-1)
-    presence = torch.where(pair_type > 0, any_edge, logp[:, 0]).sum()
-    total = logp.gather(1, pair_type.unsqueeze(1)).sum()
+    presence = torch.where(pair_type > 0, any_edge, logp[:, 0])
+    total = logp.gather(1, pair_type.unsqueeze(1)).squeeze(1)
+    weight = distribution.layout.sample_weight
+    if weight is not None:
+        weight = torch.where(weight > 0, weight, 1.0)
+        presence, total = presence * weight, total * weight
+    presence, total = presence.sum(), total.sum()
     return {
         "node": F.cross_entropy(distribution.node_logits, node_type, reduction="sum") / num_graphs,
         "edge": -presence / num_graphs,

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
 from pyg_topn.nn.creation.size_predictor import SizePredictor
+from pyg_topn.nn.encoder.condition_encoder import ConditionEncoder, check_condition
 from pyg_topn.nn.prior.base import Prior
 
 Sizes = SizeDistribution | SizePredictor
 
 
 class _Encoder(Protocol):
-    latent_channels: int
+    @property
+    def latent_channels(self) -> int: ...
 
 
 class _Decoder(Protocol):
@@ -24,6 +26,9 @@ class _Decoder(Protocol):
 
     @property
     def max_num_nodes(self) -> int | None: ...
+
+    @property
+    def cond_channels(self) -> int: ...
 
 
 def draw_sizes(sizes: Sizes, z: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -39,16 +44,18 @@ def draw_latents(
     num_graphs: int,
     num_nodes: Tensor | None,
     generator: torch.Generator | None,
+    cond: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Latent vectors, [B, L], and sizes, [B], in the order that they depend on each other."""
     if num_nodes is not None and num_nodes.numel() != num_graphs:
         raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
+    cond = cond if prior.cond_channels else None  # Else the decoder alone takes them.
     if num_nodes is None and isinstance(sizes, SizePredictor):
-        z = prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator)
+        z = prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator, cond)
         return z, draw_sizes(sizes, z, generator)
     if num_nodes is None:
         num_nodes = draw_sizes(sizes, torch.empty(num_graphs, 0), generator)
-    return prior.sample(num_nodes, generator), num_nodes
+    return prior.sample(num_nodes, generator, cond), num_nodes
 
 
 def given_or_drawn(
@@ -58,12 +65,16 @@ def given_or_drawn(
     num_nodes: Tensor | None,
     generator: torch.Generator | None,
     z: Tensor | None,
+    cond: Tensor | None = None,
+    cond_channels: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Latent vectors, [B, L], and sizes, [B]; of these, what is not given is drawn."""
     if num_graphs < 0:
         raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
+    if cond is not None:
+        check_condition(cond, num_graphs, cond_channels)
     if z is None:
-        return draw_latents(prior, sizes, num_graphs, num_nodes, generator)
+        return draw_latents(prior, sizes, num_graphs, num_nodes, generator, cond)
     if z.size(0) != num_graphs:
         raise ValueError(f"Expected {num_graphs} latent vectors (got {z.size(0)})")
     return z, draw_sizes(sizes, z, generator) if num_nodes is None else num_nodes
@@ -81,6 +92,11 @@ def check_parts(encoder: _Encoder, decoder: _Decoder, sizes: Sizes, prior: Prior
         raise ValueError(
             f"Expected sizes of at most {limit} nodes, the most that the decoder can create "
             f"(got {sizes.max_num_nodes})"
+        )
+    if 0 < prior.cond_channels != decoder.cond_channels > 0:
+        raise ValueError(
+            "Expected prior and decoder to take the same conditions "
+            f"(got {prior.cond_channels} and {decoder.cond_channels})"
         )
     _check_prior(prior, decoder.latent_channels, sizes)
 
@@ -103,3 +119,18 @@ def _check_prior(prior: Prior, latent_channels: int, sizes: Sizes) -> None:
             f"Expected sizes of at most {prior.max_num_nodes} nodes, the most that the prior knows "
             f"(got {sizes.max_num_nodes})"
         )
+
+
+def cond_channels_of(decoder: _Decoder, prior: Prior) -> int:
+    """The number of conditions that a model takes, whether decoder, prior or both see them."""
+    return max(decoder.cond_channels, prior.cond_channels)
+
+
+def standardise_conditions(model: nn.Module, values: Tensor) -> None:
+    """Tell the moments of conditions, [M, K], to every module that embeds them."""
+    known = values.to(torch.float64)
+    mean = known.nanmean(dim=0)
+    std = (known - mean).square().nanmean(dim=0).sqrt()
+    for module in model.modules():
+        if isinstance(module, ConditionEncoder):
+            module.standardise(mean.to(module.mean), std.to(module.std))

@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 
+from pyg_topn.models._named_creation import named_creation
 from pyg_topn.models.graph_vae import GraphVAE
 from pyg_topn.nn.creation import SizeDistribution, SizePredictor
 from pyg_topn.nn.decoder import GraphDecoder
 from pyg_topn.nn.encoder import GraphEncoder
+from pyg_topn.nn.prior import Prior
 from pyg_topn.nn.update import SetTransformer
-from pyg_topn.resolver import creation_resolver, prior_resolver
+from pyg_topn.resolver import prior_resolver
+from pyg_topn.utils._names import check_names
 
 
 def build_graph_vae(
@@ -38,6 +41,9 @@ def build_graph_vae(
     prior_layers: int | None = None,
     prior_steps: int | None = None,
     prior_guidance: float | None = None,
+    conditions: Sequence[str] = (),
+    *,
+    num_neighbors: int | None = None,
 ) -> GraphVAE:
     r"""Build a :class:`GraphVAE` from plain numbers and names.
 
@@ -67,6 +73,10 @@ def build_graph_vae(
         prior_layers: The number of layers of a flow, if not its default.
         prior_steps: The number of steps of a rectified flow, if not its default.
         prior_guidance: The weight of the guidance of a rectified flow, if any.
+        conditions: The names of what can be asked of a graph, say ``("logp", "num_rings")``: the
+            creation layer takes as many conditions, and so does a rectified flow.
+        num_neighbors: If given, only pairs of nearest neighbours may have edges, see
+            :class:`~pyg_topn.nn.decoder.NeighborEmbedding`: for graphs of hundreds of nodes.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
@@ -78,16 +88,15 @@ def build_graph_vae(
         3
     """
     sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
-    largest = sizes.max_num_nodes
-    arguments: dict[str, Any] = {}
-    if creation == "top_n":
-        if num_reference_points is None:
-            num_reference_points = -(-4 * largest // 3)
-        arguments.update(num_reference_points=num_reference_points, order=order)
-    elif creation in ("first_n", "mlp"):
-        arguments["max_num_nodes"] = largest
-    layer = creation_resolver(
-        creation, latent_channels=latent_channels, out_channels=creation_channels, **arguments
+    largest, num_conditions = sizes.max_num_nodes, len(check_names(conditions))
+    layer = named_creation(
+        creation,
+        largest,
+        -(-4 * largest // 3) if num_reference_points is None else num_reference_points,
+        order,
+        latent_channels=latent_channels,
+        out_channels=creation_channels,
+        cond_channels=num_conditions,
     )
     encoder = GraphEncoder(
         num_node_types,
@@ -99,17 +108,25 @@ def build_graph_vae(
         max_num_nodes=largest,
     )
     update = SetTransformer(hidden_channels, num_layers, heads, latent_channels)
-    decoder = GraphDecoder(
-        layer, update, num_node_types, edge_orders, pair_channels, plus, num_rounds
+    sizes_of = num_node_types, edge_orders, pair_channels, plus, num_rounds
+    decoder = GraphDecoder(layer, update, *sizes_of, num_neighbors=num_neighbors)
+    where = _prior(
+        prior,
+        latent_channels=latent_channels,
+        hidden_channels=prior_channels,
+        num_layers=prior_layers,
+        num_steps=prior_steps,
+        guidance=prior_guidance,
+        max_num_nodes=None if prior == "gaussian" else largest,
+        cond_channels=num_conditions if prior == "rectified_flow" else None,
     )
-    flow = {
-        "hidden_channels": prior_channels,
-        "num_layers": prior_layers,
-        "num_steps": prior_steps,
-        "guidance": prior_guidance,
-        "max_num_nodes": None if prior == "gaussian" else largest,
-    }
-    given = {name: value for name, value in flow.items() if value is not None}
-    where = prior_resolver(prior, latent_channels=latent_channels, **given)
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
-    return GraphVAE(encoder, decoder, size_source, prior=where)
+    vae = GraphVAE(encoder, decoder, size_source, prior=where)
+    vae.conditions = tuple(conditions)
+    return vae
+
+
+def _prior(prior: str, **arguments: Any) -> Prior:
+    """A prior by its name, with those arguments that are given."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return prior_resolver(prior, **given)

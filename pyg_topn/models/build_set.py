@@ -1,4 +1,4 @@
-"""A set VAE from plain numbers and names."""
+"""Models of sets from plain numbers and names, as a saved model keeps them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
+from pyg_topn.models._named_creation import named_creation
+from pyg_topn.models.dspn import DSPN
 from pyg_topn.models.set_vae import SetVAE
-from pyg_topn.nn.creation import SizeDistribution, SizePredictor
+from pyg_topn.models.tspn import TSPN
+from pyg_topn.nn.creation import Creation, SizeDistribution, SizePredictor
 from pyg_topn.nn.decoder import SetDecoder
 from pyg_topn.nn.encoder import SetEncoder
 from pyg_topn.nn.update import SetTransformer
-from pyg_topn.resolver import creation_resolver
 
 
 def build_set_vae(
@@ -28,6 +30,7 @@ def build_set_vae(
     heads: int = 4,
     film: bool = False,
     predict_size: bool = False,
+    cond_channels: int = 0,
 ) -> SetVAE:
     r"""Build a :class:`SetVAE` from plain numbers and names.
 
@@ -47,6 +50,7 @@ def build_set_vae(
             what the creation does with it. In the paper it does not.
         predict_size: Whether sizes are predicted from the latent vector instead of drawn from the
             histogram.
+        cond_channels: The number of conditions that can be asked of a set.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
@@ -58,17 +62,107 @@ def build_set_vae(
     """
     sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
     largest = sizes.max_num_nodes
-    arguments: dict[str, Any] = {}
-    if creation == "top_n":
-        points = largest if num_reference_points is None else num_reference_points
-        arguments.update(num_reference_points=points, order=order)
-    elif creation in ("first_n", "mlp"):
-        arguments["max_num_nodes"] = largest
-    layer = creation_resolver(
-        creation, latent_channels=latent_channels, out_channels=creation_channels, **arguments
+    layer = named_creation(
+        creation,
+        largest,
+        largest if num_reference_points is None else num_reference_points,
+        order,
+        latent_channels=latent_channels,
+        out_channels=creation_channels,
+        cond_channels=cond_channels,
     )
     encoder = SetEncoder(point_channels, latent_channels, hidden_channels, num_layers, heads)
     seen = latent_channels if film else None
     update = SetTransformer(hidden_channels, num_layers, heads, seen)
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
     return SetVAE(encoder, SetDecoder(layer, update, point_channels), size_source)
+
+
+def build_tspn(
+    max_num_nodes: int,
+    point_channels: int = 2,
+    creation: str = "top_n",
+    num_reference_points: int | None = None,
+    latent_channels: int = 256,
+    hidden_channels: int = 256,
+    num_layers: int = 3,
+    heads: int = 4,
+    size_channels: int = 128,
+    **options: Any,
+) -> TSPN:
+    r"""Build a :class:`TSPN` that predicts the sizes of sets from plain numbers and names.
+
+    Args:
+        max_num_nodes: The number of points of the largest set.
+        point_channels: The number of coordinates of a point.
+        creation: The creation layer: ``"top_n"``, ``"first_n"``, ``"mlp"`` or ``"iid"``.
+        num_reference_points: The size of the reference set of Top-n; by default twice that of the
+            largest set, as in the paper.
+        latent_channels: The size of a latent vector.
+        hidden_channels: The width of both transformers and of created points.
+        num_layers: The number of layers of each transformer.
+        heads: The number of attention heads.
+        size_channels: The hidden width of the size predictor. It learns apart from the rest.
+        **options: Other arguments of :class:`TSPN`, such as :obj:`num_pieces` and :obj:`center`.
+
+    Raises:
+        ValueError: If a name is unknown or a number out of range.
+
+    Example:
+        >>> tspn = build_tspn(9, latent_channels=8, hidden_channels=16, num_layers=1)
+        >>> tspn.creation
+        TopNCreation(8, 16, num_reference_points=18, angle_channels=4, order='reference')
+    """
+    layer = _creation(
+        creation, latent_channels, hidden_channels, max_num_nodes, num_reference_points
+    )
+    sizes = SizePredictor(latent_channels, max_num_nodes, size_channels, detach=True)
+    return TSPN(point_channels, layer, num_layers, heads, sizes=sizes, **options)
+
+
+def build_dspn(
+    max_num_nodes: int,
+    point_channels: int = 2,
+    creation: str = "top_n",
+    num_reference_points: int | None = None,
+    latent_channels: int = 64,
+    hidden_channels: int = 256,
+    size_channels: int = 128,
+    **options: Any,
+) -> DSPN:
+    r"""Build a :class:`DSPN` that predicts the sizes of sets from plain numbers and names.
+
+    Args:
+        max_num_nodes: The number of points of the largest set.
+        point_channels: The number of coordinates of a point.
+        creation: The creation layer: ``"top_n"``, ``"first_n"``, ``"mlp"`` or ``"iid"``.
+        num_reference_points: The size of the reference set of Top-n; by default twice that of the
+            largest set, as in the paper.
+        latent_channels: The size of a latent vector.
+        hidden_channels: The width of the encoder.
+        size_channels: The hidden width of the size predictor. It learns apart from the rest.
+        **options: Other arguments of :class:`DSPN`, such as :obj:`num_steps` and :obj:`step_size`.
+
+    Raises:
+        ValueError: If a name is unknown or a number out of range.
+
+    Example:
+        >>> dspn = build_dspn(9, creation="iid", latent_channels=8, num_steps=3)
+        >>> len(dspn.decode(torch.zeros(1, 8)))
+        4
+    """
+    layer = _creation(
+        creation, latent_channels, point_channels, max_num_nodes, num_reference_points
+    )
+    sizes = SizePredictor(latent_channels, max_num_nodes, size_channels, detach=True)
+    return DSPN(point_channels, layer, hidden_channels, sizes=sizes, **options)
+
+
+def _creation(
+    name: str, latent_channels: int, out_channels: int, largest: int, points: int | None
+) -> Creation:
+    """The creation layer of an autoencoder."""
+    points = 2 * largest if points is None else points
+    channels: dict[str, Any] = {"latent_channels": latent_channels}
+    channels["out_channels"] = out_channels
+    return named_creation(name, largest, points, **channels)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_topn.models._latents import check_parts, draw_latents, draw_sizes, given_or_drawn
+from pyg_topn.models._latents import (
+    check_parts,
+    cond_channels_of,
+    draw_latents,
+    draw_sizes,
+    given_or_drawn,
+    standardise_conditions,
+)
 from pyg_topn.models.graph_vae_output import GraphVAEOutput
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
@@ -18,6 +27,7 @@ from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
 from pyg_topn.nn.prior.base import Prior
 from pyg_topn.nn.prior.gaussian import GaussianPrior
+from pyg_topn.utils._names import values_by_name
 from pyg_topn.utils.layout import Layout
 
 
@@ -74,17 +84,45 @@ class GraphVAE(nn.Module):
         self.sizes = sizes
         self.prior = prior
         self.vocabulary = vocabulary
+        self.conditions: tuple[str, ...] = ()  # Their names, for those who ask by name.
 
     @property
     def latent_channels(self) -> int:
         """The size of a latent vector, L."""
         return self.decoder.latent_channels
 
+    @property
+    def cond_channels(self) -> int:
+        """The number of conditions, K; 0 if it takes none."""
+        return cond_channels_of(self.decoder, self.prior)
+
+    def standardise_conditions(self, values: Tensor) -> None:
+        r"""Set the moments of the conditions, by which they are standardised.
+
+        Args:
+            values: Those of the training data, :math:`[M, K]`; NaN where unknown.
+
+        Raises:
+            ValueError: If their number does not fit, or one is the same for all graphs.
+        """
+        standardise_conditions(self, values)
+
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
         for module in self.children():
             if not isinstance(module, SizeDistribution):
                 module.reset_parameters()  # type: ignore[operator]
+
+    def ask(self, wanted: Mapping[str, float]) -> Tensor:
+        r"""Return what is asked of a graph as conditions, :math:`[K]`, for :meth:`sample`.
+
+        Args:
+            wanted: Values by the names in :obj:`conditions`, in any case; the rest is left open.
+
+        Raises:
+            ValueError: If a name is unknown.
+        """
+        return values_by_name(wanted, self.conditions)
 
     def encode(self, batch: Batch) -> DiagonalGaussian:
         r"""Return the posterior over the latent vectors of graphs.
@@ -95,7 +133,13 @@ class GraphVAE(nn.Module):
         return self.encoder(batch)
 
     def decode(
-        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
+        *,
+        pairs: Tensor | None = None,
     ) -> GraphDistribution:
         r"""Return the distribution over graphs of latent vectors.
 
@@ -103,20 +147,34 @@ class GraphVAE(nn.Module):
             z: The latent vectors, :math:`[B, L]`.
             num_nodes: The size of every graph, :math:`[B]`.
             generator: Where a stochastic creation draws from.
+            cond: The conditions, :math:`[B, K]` or :math:`[K]`, NaN where left open.
+            pairs: Pairs of slots that must have logits, see :meth:`GraphDecoder.forward`.
         """
-        return self.decoder(z, num_nodes, generator)
+        asked = cond if self.decoder.cond_channels else None
+        return self.decoder(z, num_nodes, generator, asked, pairs=pairs)
 
-    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> GraphVAEOutput:
+    def forward(
+        self,
+        batch: Batch,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
+        *,
+        pairs: Tensor | None = None,
+    ) -> GraphVAEOutput:
         r"""Encode graphs, draw a latent vector for each and decode it at the true size.
 
         Args:
             batch: The graphs, in the format of the datasets.
             generator: Where to draw from.
+            cond: The conditions that are true of them, :math:`[B, K]`, NaN where unknown.
+            pairs: Pairs of slots that must have logits for a loss, if only those of nearest
+                neighbours are decided: see :func:`~pyg_topn.losses.target_pairs`.
         """
         posterior = self.encode(batch)
         z = posterior.rsample(generator)
         num_nodes = Layout.from_batch(batch).num_nodes
-        return GraphVAEOutput(self.decode(z, num_nodes, generator), posterior, z)
+        distribution = self.decode(z, num_nodes, generator, cond, pairs=pairs)
+        return GraphVAEOutput(distribution, posterior, z)
 
     def sample_sizes(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
         r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
@@ -127,6 +185,7 @@ class GraphVAE(nn.Module):
         num_graphs: int,
         num_nodes: Tensor | None = None,
         generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         r"""Draw latent vectors from the prior, and sizes, in the order that they depend on each
         other.
@@ -135,6 +194,7 @@ class GraphVAE(nn.Module):
             num_graphs: How many, :math:`B`.
             num_nodes: The sizes, :math:`[B]`, if they are given.
             generator: Where to draw from.
+            cond: The conditions, see :meth:`decode`; sizes do not depend on them.
 
         Returns:
             The latent vectors, :math:`[B, L]`, and the sizes, :math:`[B]`.
@@ -142,7 +202,7 @@ class GraphVAE(nn.Module):
         Raises:
             ValueError: If there are not as many sizes as graphs.
         """
-        return draw_latents(self.prior, self.sizes, num_graphs, num_nodes, generator)
+        return draw_latents(self.prior, self.sizes, num_graphs, num_nodes, generator, cond)
 
     @torch.no_grad()
     def sample(
@@ -153,6 +213,7 @@ class GraphVAE(nn.Module):
         temperature: float | None = None,
         z: Tensor | None = None,
         correct: bool = False,
+        cond: Tensor | None = None,
     ) -> Batch:
         r"""Generate graphs in one pass.
 
@@ -166,6 +227,7 @@ class GraphVAE(nn.Module):
             correct: Whether to keep every atom within the largest valency of its type, by
                 :func:`~pyg_topn.nn.decoder.valency_capped_mode`. What is measured of such graphs
                 is to be reported as corrected, apart from the rest.
+            cond: What is asked of the graphs, see :meth:`decode`; drawn sizes do not depend on it.
 
         Returns:
             A batch in the format of the datasets.
@@ -179,8 +241,10 @@ class GraphVAE(nn.Module):
                 "Expected a vocabulary and no temperature for a correction "
                 f"(got {self.vocabulary} and {temperature})"
             )
-        z, num_nodes = given_or_drawn(self.prior, self.sizes, num_graphs, num_nodes, generator, z)
-        distribution = self.decode(z, num_nodes, generator)
+        sources = self.prior, self.sizes
+        asked = cond, self.cond_channels
+        z, num_nodes = given_or_drawn(*sources, num_graphs, num_nodes, generator, z, *asked)
+        distribution = self.decode(z, num_nodes, generator, cond)
         if correct and self.vocabulary is not None:
             rules = self.vocabulary.valences, self.vocabulary.bond_orders
             return valency_capped_mode(distribution, *rules)

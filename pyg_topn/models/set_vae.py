@@ -6,7 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_topn.models._latents import check_parts, given_or_drawn
+from pyg_topn.models._latents import (
+    check_parts,
+    cond_channels_of,
+    given_or_drawn,
+    standardise_conditions,
+)
 from pyg_topn.models.set_vae_output import SetVAEOutput
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
 from pyg_topn.nn.creation.size_predictor import SizePredictor
@@ -75,6 +80,22 @@ class SetVAE(nn.Module):
         """The size of a latent vector, L."""
         return self.decoder.latent_channels
 
+    @property
+    def cond_channels(self) -> int:
+        """The number of conditions, K; 0 if it takes none."""
+        return cond_channels_of(self.decoder, self.prior)
+
+    def standardise_conditions(self, values: Tensor) -> None:
+        r"""Set the moments of the conditions, by which they are standardised.
+
+        Args:
+            values: Those of the training data, :math:`[M, K]`; NaN where unknown.
+
+        Raises:
+            ValueError: If their number does not fit, or one is the same for all graphs.
+        """
+        standardise_conditions(self, values)
+
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
         for module in self.children():
@@ -91,7 +112,11 @@ class SetVAE(nn.Module):
         return self.encoder(batch)
 
     def decode(
-        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
     ) -> Batch:
         r"""Return the sets of latent vectors, a batch with :obj:`pos`.
 
@@ -99,20 +124,27 @@ class SetVAE(nn.Module):
             z: The latent vectors, :math:`[B, L]`.
             num_nodes: The size of every set, :math:`[B]`.
             generator: Where a stochastic creation draws from.
+            cond: The conditions, :math:`[B, K]` or :math:`[K]`, NaN where left open.
         """
-        return self.decoder(z, num_nodes, generator)
+        return self.decoder(z, num_nodes, generator, cond if self.decoder.cond_channels else None)
 
-    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> SetVAEOutput:
+    def forward(
+        self,
+        batch: Batch,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
+    ) -> SetVAEOutput:
         r"""Encode sets, draw a latent vector for each and decode it at the true size.
 
         Args:
             batch: The sets, see :meth:`encode`.
             generator: Where to draw from.
+            cond: The conditions that are true of them, :math:`[B, K]`, NaN where unknown.
         """
         posterior = self.encode(batch)
         z = posterior.rsample(generator)
         num_nodes = Layout.from_batch(batch).num_nodes
-        return SetVAEOutput(self.decode(z, num_nodes, generator), posterior, z)
+        return SetVAEOutput(self.decode(z, num_nodes, generator, cond), posterior, z)
 
     @torch.no_grad()
     def sample(
@@ -121,6 +153,7 @@ class SetVAE(nn.Module):
         num_nodes: Tensor | None = None,
         generator: torch.Generator | None = None,
         z: Tensor | None = None,
+        cond: Tensor | None = None,
     ) -> Batch:
         r"""Generate sets in one pass.
 
@@ -130,6 +163,7 @@ class SetVAE(nn.Module):
                 training data where the creation can make as many points.
             generator: Where latent vectors, sizes and points are drawn from.
             z: The latent vectors, :math:`[B, L]`; drawn from the prior if not given.
+            cond: What is asked of the sets, see :meth:`decode`; drawn sizes do not depend on it.
 
         Returns:
             A batch with :obj:`pos` :math:`[N, C]`.
@@ -137,5 +171,7 @@ class SetVAE(nn.Module):
         Raises:
             ValueError: If sizes or latent vectors do not fit.
         """
-        z, num_nodes = given_or_drawn(self.prior, self.sizes, num_graphs, num_nodes, generator, z)
-        return self.decode(z, num_nodes, generator)
+        sources = self.prior, self.sizes
+        asked = cond, self.cond_channels
+        z, num_nodes = given_or_drawn(*sources, num_graphs, num_nodes, generator, z, *asked)
+        return self.decode(z, num_nodes, generator, cond)

@@ -54,6 +54,20 @@ class Layout:
         sizes = (ptr if slices is None else slices).diff().cpu()
         return cls(sizes, ptr.device)
 
+    def to(self, device: torch.device) -> Layout:
+        """Return the same layout with its indices on another device."""
+        return Layout(self.num_nodes, device)
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some pairs may be left out, as in a :class:`SparseLayout`."""
+        return False
+
+    @property
+    def sample_weight(self) -> Tensor | None:
+        """How many pairs that are left out a pair drawn at random stands for, if any was drawn."""
+        return None
+
     @property
     def num_graphs(self) -> int:
         """The number of graphs, B."""
@@ -119,19 +133,28 @@ class Layout:
         return batch_vector(num_pairs(self.num_nodes), self.device)
 
     @cached_property
+    def degree(self) -> Tensor:
+        """The number of pairs that every node is part of, [N]."""
+        return self.ptr.diff()[self.batch] - 1
+
+    @property
+    def num_partners(self) -> Tensor:
+        """The number of pairs from which every node hears in message passing, [N]."""
+        return self.degree
+
+    @cached_property
     def incidence(self) -> tuple[Tensor, Tensor]:
         """The matrix of which node is in which pair, [N, P], and its transpose, sparse CSR."""
         pairs = self.pair_index
         num_pairs = pairs.size(1)
         ones = torch.ones(2 * num_pairs, device=self.device)
-        degree = (self.num_nodes - 1).to(self.device)[self.batch]
         by_node = pairs.flatten().argsort(stable=True) % max(num_pairs, 1)
         starts = torch.arange(0, 2 * num_pairs + 1, 2, device=self.device)
         size = (self.batch.numel(), num_pairs)
         sparse = partial(torch.sparse_csr_tensor, values=ones, check_invariants=False)
         with warnings.catch_warnings():  # PyTorch calls the layout itself "beta", once a process.
             warnings.simplefilter("ignore")
-            nodes = sparse(cumsum(degree), by_node, size=size)
+            nodes = sparse(cumsum(self.degree), by_node, size=size)
             return nodes, sparse(starts, pairs.t().flatten(), size=size[::-1])
 
     def pair_id(self, i: Tensor, j: Tensor) -> Tensor:

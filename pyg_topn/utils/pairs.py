@@ -46,6 +46,26 @@ def node_sum(e: Tensor, layout: Layout) -> Tensor:
     return torch.as_tensor(_NodeSum.apply(e, layout))
 
 
+def message_sum(e: Tensor, layout: Layout) -> Tensor:
+    r"""Return the sum over the pairs that a node hears from: all but those that were drawn at
+    random to estimate a loss (:attr:`Layout.sample_weight`).
+
+    Args:
+        e: The pairs, :math:`[P, C]`.
+        layout: The batch that they belong to.
+
+    Returns:
+        The nodes, :math:`[N, C]`.
+
+    Example:
+        >>> layout = Layout(torch.tensor([3]), torch.device("cpu"))
+        >>> message_sum(torch.tensor([[1.0], [2.0], [4.0]]), layout).flatten()
+        tensor([3., 5., 6.])
+    """
+    weight = layout.sample_weight
+    return node_sum(e if weight is None else e * (weight == 0).unsqueeze(1), layout)
+
+
 def add_pair_sum_(e: Tensor, x: Tensor, layout: Layout) -> Tensor:
     r"""Add :math:`\mathbf{x}_i + \mathbf{x}_j` to every unordered pair, in place.
 

@@ -24,6 +24,17 @@ class Matcher(nn.Module, ABC):
     def match(self, distribution: GraphDistribution, target: Batch) -> Tensor:
         r"""Return the node of the target for every predicted slot, :math:`[N]`."""
 
+    def target_order(self, target: Batch) -> Tensor:
+        r"""Return the node of the target for every slot, :math:`[N]`, whatever is predicted.
+
+        Raises:
+            ValueError: If the matcher looks at the prediction.
+        """
+        raise ValueError(
+            "Expected a matcher that does not look at the prediction, 'canonical' or 'none', where "
+            f"not all pairs are decoded (got {self})"
+        )
+
     @torch.no_grad()
     def forward(self, distribution: GraphDistribution, target: Batch) -> Tensor:
         r"""Align the nodes of a target with the predicted slots.

@@ -27,4 +27,8 @@ class CanonicalMatcher(Matcher):
 
     def match(self, distribution: GraphDistribution, target: Batch) -> Tensor:
         """See :meth:`Matcher.match`."""
+        return self.target_order(target)
+
+    def target_order(self, target: Batch) -> Tensor:
+        """See :meth:`Matcher.target_order`."""
         return batch_canonical_index(target)

@@ -71,8 +71,17 @@ class HungarianMatcher(Matcher):
         self.num_rounds = num_rounds
 
     def match(self, distribution: GraphDistribution, target: Batch) -> Tensor:
-        """See :meth:`Matcher.match`."""
+        """See :meth:`Matcher.match`.
+
+        Raises:
+            ValueError: If the distribution has logits of some pairs only.
+        """
         layout = distribution.layout
+        if layout.is_restricted:
+            raise ValueError(
+                "Expected logits of all pairs for this matcher (got those of nearest neighbours); "
+                "'canonical' and 'none' work with them"
+            )
         canonical = batch_canonical_index(target)
         if canonical.numel() == 0:
             return canonical

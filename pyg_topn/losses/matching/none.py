@@ -23,4 +23,8 @@ class NoneMatcher(Matcher):
 
     def match(self, distribution: GraphDistribution, target: Batch) -> Tensor:
         """See :meth:`Matcher.match`."""
+        return self.target_order(target)
+
+    def target_order(self, target: Batch) -> Tensor:
+        """See :meth:`Matcher.target_order`."""
         return torch.arange(target.x.size(0), device=target.x.device)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_topn.nn.encoder.condition_encoder import ConditionEncoder, check_condition
 from pyg_topn.utils.ragged import build_batch, check_num_nodes
 
 
@@ -22,12 +23,21 @@ class Creation(nn.Module, ABC):
         latent_channels: The size of a latent vector, :math:`L`.
         out_channels: The size of a created point, :math:`C`.
         max_num_nodes: The largest set that can be created; :obj:`None` for no bound.
+        cond_channels: The number of conditions that may be asked of a set, :math:`K`. Their
+            embedding by a :class:`~pyg_topn.nn.encoder.ConditionEncoder` is added to the latent
+            vector; 0 for a layer without.
     """
 
     def __init__(
-        self, latent_channels: int, out_channels: int, max_num_nodes: int | None = None
+        self,
+        latent_channels: int,
+        out_channels: int,
+        max_num_nodes: int | None = None,
+        cond_channels: int = 0,
     ) -> None:
         super().__init__()
+        if cond_channels < 0:
+            raise ValueError(f"Expected 'cond_channels' to be at least 0 (got {cond_channels})")
         for name, value in (
             ("latent_channels", latent_channels),
             ("out_channels", out_channels),
@@ -38,10 +48,13 @@ class Creation(nn.Module, ABC):
         self.latent_channels = latent_channels
         self.out_channels = out_channels
         self.max_num_nodes = max_num_nodes
+        self.cond_channels = cond_channels
+        self.condition = ConditionEncoder(cond_channels, latent_channels) if cond_channels else None
 
-    @abstractmethod
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
+        if self.condition is not None:
+            self.condition.reset_parameters()
 
     @abstractmethod
     def create(
@@ -59,8 +72,34 @@ class Creation(nn.Module, ABC):
             The points, :math:`[N, C]`.
         """
 
+    def conditioned(self, z: Tensor, cond: Tensor | None) -> Tensor:
+        r"""Return the latent vectors with the embedding of conditions added; in training, some
+        conditions are hidden.
+
+        Args:
+            z: The latent vectors, :math:`[B, L]`.
+            cond: The conditions, :math:`[B, K]` or :math:`[K]`, NaN where left open; :obj:`None`
+                to leave all of them open.
+
+        Raises:
+            TypeError: If the conditions are no tensor.
+            ValueError: If they do not fit, or the layer was built without.
+        """
+        if self.condition is None and cond is None:
+            return z
+        self._check_latents(z)
+        cond = check_condition(cond, z.size(0), self.cond_channels)
+        assert self.condition is not None
+        assert cond is not None
+        cond = self.condition.hide(cond.to(z.device, non_blocking=True))
+        return z + self.condition(cond)
+
     def forward(
-        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
     ) -> Batch:
         r"""Create a batch of sets.
 
@@ -69,6 +108,7 @@ class Creation(nn.Module, ABC):
             num_nodes: The size of every set, :math:`[B]`, ``torch.int64``. On the CPU, nothing
                 waits for another device.
             generator: Where a stochastic layer draws from; others ignore it.
+            cond: The conditions, see :meth:`conditioned`.
 
         Returns:
             A batch with the points :obj:`x` :math:`[N, C]`, :obj:`batch` and :obj:`ptr`.
@@ -78,19 +118,23 @@ class Creation(nn.Module, ABC):
             ValueError: If shapes, types or sizes do not fit, or :obj:`z` on the CPU is not finite
                 (elsewhere the look would wait for the device).
         """
+        return self.create_batch(self.conditioned(z, cond), num_nodes, generator)
+
+    def create_batch(
+        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+    ) -> Batch:
+        r"""Create a batch of sets from latent vectors that hold the conditions already.
+
+        A decoder whose later layers see the latent vector calls :meth:`conditioned` once, and then
+        this. Arguments and errors are those of :meth:`forward`.
+        """
         self._check(z, num_nodes)
         batch = build_batch(num_nodes, {"x": z.new_empty(int(num_nodes.sum()), 0)})
         batch.x = self.create(z, batch.batch, batch.ptr, generator)
         return batch
 
     def _check(self, z: Tensor, num_nodes: Tensor) -> None:
-        if not isinstance(z, Tensor):
-            raise TypeError(f"Expected 'z' to be a Tensor (got {type(z).__name__})")
-        if z.dim() != 2 or z.size(1) != self.latent_channels or not z.is_floating_point():
-            raise ValueError(
-                f"Expected 'z' to be floating point of shape [B, {self.latent_channels}] "
-                f"(got dtype {z.dtype} and shape {tuple(z.shape)})"
-            )
+        self._check_latents(z)
         check_num_nodes(num_nodes, self.max_num_nodes)
         if num_nodes.numel() != z.size(0):
             raise ValueError(
@@ -99,6 +143,15 @@ class Creation(nn.Module, ABC):
             )
         if z.is_cpu and not bool(torch.isfinite(z).all()):
             raise ValueError("Expected 'z' to be finite (got NaN or infinity)")
+
+    def _check_latents(self, z: Tensor) -> None:
+        if not isinstance(z, Tensor):
+            raise TypeError(f"Expected 'z' to be a Tensor (got {type(z).__name__})")
+        if z.dim() != 2 or z.size(1) != self.latent_channels or not z.is_floating_point():
+            raise ValueError(
+                f"Expected 'z' to be floating point of shape [B, {self.latent_channels}] "
+                f"(got dtype {z.dtype} and shape {tuple(z.shape)})"
+            )
 
     def __repr__(self) -> str:
         return (

@@ -26,6 +26,7 @@ class FirstNCreation(Creation):
         latent_channels: The size of a latent vector, :math:`L`.
         out_channels: The size of a created point, :math:`C`.
         max_num_nodes: The size of the reference set: no larger set can be created.
+        cond_channels: See :class:`Creation`.
 
     Shapes:
         - **input:** :math:`[B, L]` latent vectors, :math:`[B]` sizes
@@ -37,8 +38,10 @@ class FirstNCreation(Creation):
         DataBatch(x=[12, 16], batch=[12], ptr=[3])
     """
 
-    def __init__(self, latent_channels: int, out_channels: int, max_num_nodes: int) -> None:
-        super().__init__(latent_channels, out_channels, max_num_nodes)
+    def __init__(
+        self, latent_channels: int, out_channels: int, max_num_nodes: int, cond_channels: int = 0
+    ) -> None:
+        super().__init__(latent_channels, out_channels, max_num_nodes, cond_channels=cond_channels)
         self.reference = nn.Parameter(torch.empty(max_num_nodes, out_channels))
         self.reference_lin = nn.Linear(out_channels, out_channels, bias=False)  # W1
         self.latent_lin = nn.Linear(latent_channels, out_channels)  # W2
@@ -46,6 +49,7 @@ class FirstNCreation(Creation):
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
+        super().reset_parameters()
         nn.init.normal_(self.reference)
         nn.init.orthogonal_(self.reference_lin.weight)
         nn.init.normal_(self.latent_lin.weight, std=1 / math.sqrt(self.latent_channels))

@@ -23,6 +23,7 @@ class IIDCreation(Creation):
         latent_channels: The size of a latent vector, :math:`L`.
         out_channels: The size of a created point, :math:`C`.
         noise_channels: The size of a drawn point; by default :obj:`out_channels`.
+        cond_channels: See :class:`Creation`.
 
     Shapes:
         - **input:** :math:`[B, L]` latent vectors, :math:`[B]` sizes (unbounded)
@@ -35,9 +36,13 @@ class IIDCreation(Creation):
     """
 
     def __init__(
-        self, latent_channels: int, out_channels: int, noise_channels: int | None = None
+        self,
+        latent_channels: int,
+        out_channels: int,
+        noise_channels: int | None = None,
+        cond_channels: int = 0,
     ) -> None:
-        super().__init__(latent_channels, out_channels)
+        super().__init__(latent_channels, out_channels, cond_channels=cond_channels)
         self.noise_channels = out_channels if noise_channels is None else noise_channels
         if self.noise_channels < 1:
             raise ValueError(f"Expected 'noise_channels' to be at least 1 (got {noise_channels})")
@@ -47,6 +52,7 @@ class IIDCreation(Creation):
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
+        super().reset_parameters()
         nn.init.normal_(self.noise_lin.weight, std=1 / math.sqrt(self.noise_channels))
         nn.init.normal_(self.latent_lin.weight, std=1 / math.sqrt(self.latent_channels))
         nn.init.zeros_(self.latent_lin.bias)
@@ -55,10 +61,6 @@ class IIDCreation(Creation):
         self, z: Tensor, batch: Tensor, ptr: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """See :meth:`Creation.create`."""
-        noise = torch.randn(
-            (batch.numel(), self.noise_channels),
-            generator=generator,
-            device=z.device,
-            dtype=z.dtype,
-        )
+        # What torch.randn draws, which torch.export refuses for a free number of points.
+        noise = z.new_empty(batch.numel(), self.noise_channels).normal_(generator=generator)
         return self.noise_lin(noise) + self.latent_lin(z).index_select(0, batch)

@@ -22,6 +22,7 @@ class MLPCreation(Creation):
         out_channels: The size of a created point, :math:`C`.
         max_num_nodes: The number of rows, :math:`n_{\max}`: no larger set can be created.
         hidden_channels: The hidden width of the perceptron.
+        cond_channels: See :class:`Creation`.
 
     Shapes:
         - **input:** :math:`[B, L]` latent vectors, :math:`[B]` sizes
@@ -34,13 +35,19 @@ class MLPCreation(Creation):
     """
 
     def __init__(
-        self, latent_channels: int, out_channels: int, max_num_nodes: int, hidden_channels: int = 64
+        self,
+        latent_channels: int,
+        out_channels: int,
+        max_num_nodes: int,
+        hidden_channels: int = 64,
+        cond_channels: int = 0,
     ) -> None:
-        super().__init__(latent_channels, out_channels, max_num_nodes)
+        super().__init__(latent_channels, out_channels, max_num_nodes, cond_channels=cond_channels)
         self.mlp = MLP([latent_channels, hidden_channels, max_num_nodes * out_channels], norm=None)
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
+        super().reset_parameters()
         self.mlp.reset_parameters()
 
     def create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,7 @@ class TopNCreation(Creation):
         order: The order in which the selected points are listed. ``"reference"``, the order of
             the reference set, lets a row keep its identity when :math:`\mathbf{z}` moves;
             ``"cosine"`` lists the largest cosine first. The set is the same.
+        cond_channels: See :class:`Creation`.
 
     Shapes:
         - **input:** :math:`[B, L]` latent vectors, :math:`[B]` sizes
@@ -64,8 +66,11 @@ class TopNCreation(Creation):
         angle_channels: int = 4,
         hidden_channels: int = 64,
         order: str = "reference",
+        cond_channels: int = 0,
     ) -> None:
-        super().__init__(latent_channels, out_channels, num_reference_points)
+        super().__init__(
+            latent_channels, out_channels, num_reference_points, cond_channels=cond_channels
+        )
         if order not in ("reference", "cosine"):
             raise ValueError(f"Expected 'order' to be 'reference' or 'cosine' (got '{order}')")
         if angle_channels < 1:
@@ -90,6 +95,7 @@ class TopNCreation(Creation):
         a latent vector is nearly the same for all, so that slots keep their points long enough
         for the layers behind to learn what to do with each.
         """
+        super().reset_parameters()
         self.angle_mlp.reset_parameters()
         with torch.no_grad():
             last = self.angle_mlp.lins[-1]
@@ -111,8 +117,11 @@ class TopNCreation(Creation):
         Returns:
             The cosines, :math:`[B, n_0]` (equations 5 and 6).
         """
-        angle = F.normalize(self.angle_mlp(z), dim=-1)  # [B, a]
-        return angle @ F.normalize(self.angles, dim=-1).t()  # [B, n_0]
+        # Not under autocast: cosines rounded to 8 bits tie, and other points would be selected.
+        # The meta device knows no autocast.
+        with nullcontext() if z.is_meta else torch.autocast(z.device.type, enabled=False):
+            angle = F.normalize(self.angle_mlp(z.to(self.angles.dtype)), dim=-1)  # [B, a]
+            return angle @ F.normalize(self.angles, dim=-1).t()  # [B, n_0]
 
     def select(self, cosines: Tensor, num_nodes: Tensor) -> tuple[Tensor, Tensor]:
         r"""Select the reference points of the largest cosines.

@@ -11,6 +11,7 @@ from torch_geometric.nn import MLP
 
 from pyg_topn.nn.creation.base import Creation
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution, expected_valency
+from pyg_topn.nn.decoder.neighbor_embedding import NeighborEmbedding
 from pyg_topn.nn.decoder.pair_refinement import PairRefinement
 from pyg_topn.nn.decoder.set2graph import Set2Graph
 from pyg_topn.nn.update.set_transformer import SetTransformer
@@ -33,6 +34,9 @@ class GraphDecoder(nn.Module):
         pair_channels: The size of a pair.
         plus: Whether Set2Graph is S2G+.
         num_rounds: The number of rounds in which nodes and pairs see each other.
+        num_neighbors: If given, only pairs of which one point is among so many nearest neighbours
+            of the other are decided, see :class:`NeighborEmbedding`, and all others have no edge.
+        num_negatives: How many pairs a node are drawn at random in training besides.
 
     Shapes:
         - **input:** :math:`[B, L]` latent vectors, :math:`[B]` sizes
@@ -58,6 +62,9 @@ class GraphDecoder(nn.Module):
         pair_channels: int = 48,
         plus: bool = False,
         num_rounds: int = 0,
+        *,
+        num_neighbors: int | None = None,
+        num_negatives: int = 4,
     ) -> None:
         super().__init__()
         if num_node_types < 1 or not edge_orders:
@@ -71,6 +78,11 @@ class GraphDecoder(nn.Module):
         self.creation = creation
         self.update = update
         self.in_lin = nn.Linear(creation.out_channels, channels)
+        self.neighbors = (
+            None
+            if num_neighbors is None
+            else NeighborEmbedding(channels, num_neighbors, num_negatives)
+        )
         self.set2graph = Set2Graph(channels, pair_channels, plus=plus)
         self.rounds = nn.ModuleList(
             PairRefinement(channels, pair_channels, num_node_types, orders)
@@ -88,6 +100,11 @@ class GraphDecoder(nn.Module):
         return self.creation.latent_channels
 
     @property
+    def cond_channels(self) -> int:
+        """The number of conditions, K; 0 if it takes none."""
+        return self.creation.cond_channels
+
+    @property
     def max_num_nodes(self) -> int | None:
         """The largest graph that can be decoded; None for no bound."""
         return self.creation.max_num_nodes
@@ -98,7 +115,13 @@ class GraphDecoder(nn.Module):
             module.reset_parameters()
 
     def forward(
-        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
+        *,
+        pairs: Tensor | None = None,
     ) -> GraphDistribution:
         r"""Decode latent vectors.
 
@@ -106,24 +129,37 @@ class GraphDecoder(nn.Module):
             z: The latent vectors, :math:`[B, L]`.
             num_nodes: The size of every graph, :math:`[B]`; on the CPU nothing waits for a device.
             generator: Where a stochastic creation draws from.
+            cond: The conditions, :math:`[B, K]` or :math:`[K]`, NaN where left open, if the
+                creation takes any.
+            pairs: Pairs of slots that must have logits, :math:`[2, M]`, in any direction and order:
+                see :func:`~pyg_topn.losses.target_pairs`. Without :obj:`num_neighbors` all have.
 
         Raises:
+            TypeError: See :meth:`Creation.forward`.
             ValueError: See :meth:`Creation.forward`.
         """
-        x = self.in_lin(self.creation(z, num_nodes, generator).x)
+        z = self.creation.conditioned(z, cond)  # Once: the update sees it as well.
+        x = self.in_lin(self.creation.create_batch(z, num_nodes, generator).x)
         layout = Layout(num_nodes.cpu(), z.device)
         x = self.update(x, layout, z)
+        nearness = None
+        if self.neighbors is not None:
+            points = self.neighbors(x)
+            layout = self.neighbors.candidates(points, layout, pairs, generator)
+            nearness = self.neighbors.log_odds(points, layout)  # [P, 1]
         e = self.set2graph(x, layout)
         for refine in self.rounds:
             x, e = refine(x, e, layout)
-        pair_logits = self._pair_logits(self.pair_norm(e))
+        pair_logits = self._pair_logits(self.pair_norm(e), nearness)
         valency = expected_valency(pair_logits, self.edge_orders, layout).unsqueeze(1)  # [N, 1]
         node_logits = self.node_type_mlp(torch.cat([self.node_norm(x), valency], dim=1))
         return GraphDistribution(node_logits, pair_logits, layout)
 
-    def _pair_logits(self, e: Tensor) -> Tensor:
+    def _pair_logits(self, e: Tensor, nearness: Tensor | None = None) -> Tensor:
         """Join p(edge) and p(type | edge) into one categorical distribution, [P, 1 + T]."""
         presence = self.presence_mlp(e)  # [P, 1], log-odds
+        if nearness is not None:
+            presence = presence + nearness
         edge_type = F.log_softmax(self.edge_type_mlp(e), dim=-1)  # [P, T]
         return torch.cat([torch.zeros_like(presence), presence + edge_type], dim=1)
 

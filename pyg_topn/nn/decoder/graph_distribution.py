@@ -11,7 +11,7 @@ from torch_geometric.data import Batch
 
 from pyg_topn.utils.categorical import draw_categorical
 from pyg_topn.utils.layout import Layout
-from pyg_topn.utils.pairs import node_sum
+from pyg_topn.utils.pairs import message_sum
 from pyg_topn.utils.ragged import build_batch, undirected
 
 
@@ -25,7 +25,8 @@ class GraphDistribution:
     Args:
         node_logits: The logits of the node types, :math:`[N, A]`.
         pair_logits: The logits of the edge types, :math:`[P, 1 + T]`; class 0 is "no edge".
-        layout: Which nodes belong to which graph.
+        layout: Which nodes belong to which graph, and which pairs have logits: all, or those of a
+            :class:`~pyg_topn.utils.SparseLayout`. The others have no edge, for sure.
 
     Raises:
         ValueError: If the numbers of rows are not those of the layout.
@@ -57,7 +58,7 @@ class GraphDistribution:
 
     @property
     def pair_index(self) -> Tensor:
-        """The unordered pairs i < j, [2, P], ordered by graph."""
+        """The unordered pairs i < j that have logits, [2, P], ordered by graph."""
         return self.layout.pair_index
 
     @property
@@ -104,7 +105,7 @@ class GraphDistribution:
 
     def to(self, device: torch.device | str) -> GraphDistribution:
         """Return the same distribution on another device."""
-        layout = Layout(self.layout.num_nodes, torch.device(device))
+        layout = self.layout.to(torch.device(device))
         return GraphDistribution(self.node_logits.to(device), self.pair_logits.to(device), layout)
 
     def to_batch(self, node_type: Tensor, pair_type: Tensor) -> Batch:
@@ -167,4 +168,4 @@ def expected_valency(pair_logits: Tensor, edge_orders: Tensor, layout: Layout) -
         tensor([2., 2.])
     """
     order = pair_logits.softmax(dim=-1)[:, 1:] @ edge_orders.unsqueeze(1)  # [P, 1]
-    return node_sum(order, layout).squeeze(1)
+    return message_sum(order, layout).squeeze(1)

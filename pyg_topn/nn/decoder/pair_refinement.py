@@ -8,7 +8,7 @@ from torch_geometric.nn import MLP
 
 from pyg_topn.nn.decoder.graph_distribution import expected_valency
 from pyg_topn.utils.layout import Layout
-from pyg_topn.utils.pairs import add_pair_sum_, node_sum
+from pyg_topn.utils.pairs import add_pair_sum_, message_sum
 
 
 class PairRefinement(nn.Module):
@@ -72,8 +72,8 @@ class PairRefinement(nn.Module):
         normed_x = self.node_norm(x)
         node_type = self.node_type_lin(normed_x).softmax(dim=-1)
         # The mean keeps the scale of a message whatever the size of the graph is.
-        partners = (layout.ptr.diff()[layout.batch] - 1).clamp(min=1).unsqueeze(1)
-        message = node_sum(normed_e, layout) / partners
+        partners = layout.num_partners.clamp(min=1).unsqueeze(1)
+        message = message_sum(normed_e, layout) / partners
         x = x + self.node_mlp(torch.cat([normed_x, message, node_type, valency.unsqueeze(1)], 1))
         hidden = add_pair_sum_(self.pair_in(normed_e), self.to_pair(x), layout)
         return x, e + self.pair_out(torch.relu_(hidden))

@@ -62,6 +62,11 @@ class SetDecoder(nn.Module):
         return self.creation.latent_channels
 
     @property
+    def cond_channels(self) -> int:
+        """The number of conditions, K; 0 if it takes none."""
+        return self.creation.cond_channels
+
+    @property
     def max_num_nodes(self) -> int | None:
         """The largest set that can be decoded; None for no bound."""
         return self.creation.max_num_nodes
@@ -72,7 +77,11 @@ class SetDecoder(nn.Module):
             module.reset_parameters()  # type: ignore[operator]
 
     def forward(
-        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
     ) -> Batch:
         r"""Decode latent vectors.
 
@@ -80,11 +89,15 @@ class SetDecoder(nn.Module):
             z: The latent vectors, :math:`[B, L]`.
             num_nodes: The size of every set, :math:`[B]`; on the CPU nothing waits for a device.
             generator: Where a stochastic creation draws from.
+            cond: The conditions, :math:`[B, K]` or :math:`[K]`, NaN where left open, if the
+                creation takes any.
 
         Raises:
+            TypeError: See :meth:`Creation.forward`.
             ValueError: See :meth:`Creation.forward`.
         """
-        x = self.in_lin(self.creation(z, num_nodes, generator).x)
+        z = self.creation.conditioned(z, cond)  # Once: the update sees it as well.
+        x = self.in_lin(self.creation.create_batch(z, num_nodes, generator).x)
         layout = Layout(num_nodes.cpu(), z.device)
         x = self.update(x, layout, None if self.update.latent_channels is None else z)
         return build_batch(layout.num_nodes, {"pos": self.point_mlp(self.norm(x))})

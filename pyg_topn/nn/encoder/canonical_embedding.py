@@ -5,8 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
+from torch_geometric.utils import scatter
 
 from pyg_topn.utils.layout import Layout
+
+# Wider rows than this are mostly zeros: what they are multiplied with is looked up instead, which
+# is faster then, and linear in the edges.
+_MAX_DENSE = 512
 
 
 class CanonicalEmbedding(nn.Module):
@@ -60,7 +65,19 @@ class CanonicalEmbedding(nn.Module):
         index = batch.canonical_index
         position = torch.empty_like(index).index_copy(0, index, layout.local_index)
         source, destination = batch.edge_index
+        if self.adjacency_lin.in_features > _MAX_DENSE:
+            return torch.as_tensor(self.position(position) + self._sparse(batch, position))
         cell = destination * self.max_num_nodes + position[source]
         cells = batch.edge_attr.new_zeros(index.numel() * self.max_num_nodes, self.edge_channels)
         rows = cells.index_copy(0, cell, batch.edge_attr).view(index.numel(), -1)  # [N, n_max * D]
         return torch.as_tensor(self.position(position) + self.adjacency_lin(rows))
+
+    def _sparse(self, batch: Batch, position: Tensor) -> Tensor:
+        """The same product as of dense rows, edge by edge, [N, D]."""
+        source, destination = batch.edge_index
+        kinds = torch.arange(self.edge_channels, device=source.device)
+        column = position[source].unsqueeze(1) * self.edge_channels + kinds  # [E, T]
+        # index_select, since the gradient of x[index] on the CPU takes several times as long.
+        weight = self.adjacency_lin.weight.t().index_select(0, column.flatten())
+        message = (batch.edge_attr.unsqueeze(2) * weight.view(*column.shape, -1)).sum(dim=1)
+        return scatter(message, destination, dim_size=position.numel())

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pyg_topn.nn.encoder.condition_encoder import ConditionEncoder
+
 FREQUENCIES = 16
 
 
@@ -17,7 +19,12 @@ class Velocity(nn.Module):
     frequencies: Tensor
 
     def __init__(
-        self, channels: int, max_num_nodes: int, hidden_channels: int, num_layers: int
+        self,
+        channels: int,
+        max_num_nodes: int,
+        hidden_channels: int,
+        num_layers: int,
+        cond_channels: int = 0,
     ) -> None:
         super().__init__()
         condition = 64
@@ -25,6 +32,7 @@ class Velocity(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.size_embedding = nn.Embedding(max_num_nodes + 1, condition)
         self.condition = nn.Linear(condition + 2 * FREQUENCIES, condition)
+        self.asked = ConditionEncoder(cond_channels, condition) if cond_channels else None
         self.in_lin = nn.Linear(channels, hidden_channels)
         self.blocks = nn.ModuleList(_Block(hidden_channels, condition) for _ in range(num_layers))
         self.norm = nn.LayerNorm(hidden_channels)
@@ -35,14 +43,21 @@ class Velocity(nn.Module):
         """Draw the parameters anew; at first nothing moves."""
         for module in (self.size_embedding, self.condition, self.in_lin, *self.blocks, self.norm):
             module.reset_parameters()
+        if self.asked is not None:
+            self.asked.reset_parameters()
         nn.init.zeros_(self.out_lin.weight)
         nn.init.zeros_(self.out_lin.bias)
 
-    def forward(self, z: Tensor, time: Tensor, num_nodes: Tensor) -> Tensor:
-        """[B, L] at times [B] and sizes [B] -> [B, L]."""
+    def forward(
+        self, z: Tensor, time: Tensor, num_nodes: Tensor, cond: Tensor | None = None
+    ) -> Tensor:
+        """[B, L] at times [B], sizes [B] and conditions [B, K] -> [B, L]."""
         angle = time.unsqueeze(1) * self.frequencies
         parts = [self.size_embedding(num_nodes), angle.sin(), angle.cos()]
-        condition = F.silu(self.condition(torch.cat(parts, dim=1)))  # [B, 64]
+        condition = self.condition(torch.cat(parts, dim=1))  # [B, 64]
+        if self.asked is not None and cond is not None:
+            condition = condition + self.asked(cond)
+        condition = F.silu(condition)
         h = self.in_lin(z)
         for block in self.blocks:
             h = block(h, condition)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from pyg_topn.nn.encoder.condition_encoder import check_condition
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.utils.ragged import check_num_nodes
 
@@ -20,6 +21,7 @@ class Prior(nn.Module, ABC):
     Args:
         latent_channels: The size of a latent vector, :math:`L`.
         max_num_nodes: The largest graph that it knows of; :obj:`None` if sizes do not matter.
+        cond_channels: The number of conditions that the latent vectors depend on, :math:`K`.
 
     Raises:
         ValueError: If a number is below 1.
@@ -27,8 +29,12 @@ class Prior(nn.Module, ABC):
 
     _like: Tensor
 
-    def __init__(self, latent_channels: int, max_num_nodes: int | None = None) -> None:
+    def __init__(
+        self, latent_channels: int, max_num_nodes: int | None = None, cond_channels: int = 0
+    ) -> None:
         super().__init__()
+        if cond_channels < 0:
+            raise ValueError(f"Expected 'cond_channels' to be at least 0 (got {cond_channels})")
         for name, value in (
             ("latent_channels", latent_channels),
             ("max_num_nodes", max_num_nodes),
@@ -37,6 +43,7 @@ class Prior(nn.Module, ABC):
                 raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
         self.latent_channels = latent_channels
         self.max_num_nodes = max_num_nodes
+        self.cond_channels = cond_channels
         # Follows the module to its device and type, also where there are no parameters.
         self.register_buffer("_like", torch.empty(0), persistent=False)
 
@@ -54,12 +61,13 @@ class Prior(nn.Module, ABC):
         """Draw the parameters anew."""
 
     @abstractmethod
-    def draw(self, noise: Tensor, num_nodes: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:
         r"""Turn normal noise into latent vectors.
 
         Args:
             noise: Drawn from :math:`\mathcal{N}(0, \mathbf{I})`, :math:`[B, L]`.
             num_nodes: The size of every graph, :math:`[B]`, on the device of the noise.
+            cond: The conditions, :math:`[B, K]`, NaN where left open, if there are any.
 
         Returns:
             The latent vectors, :math:`[B, L]`.
@@ -70,7 +78,12 @@ class Prior(nn.Module, ABC):
         raise NotImplementedError(f"{self.__class__.__name__} has no tractable density")
 
     @torch.no_grad()
-    def sample(self, num_nodes: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
+    ) -> Tensor:
         r"""Draw a latent vector for every graph.
 
         The noise is drawn on the generator's device, so that a seed gives the same on any.
@@ -78,12 +91,15 @@ class Prior(nn.Module, ABC):
         Args:
             num_nodes: The size of every graph, :math:`[B]`, ``torch.int64``.
             generator: Where to draw from.
+            cond: The conditions, :math:`[B, K]`, or :math:`[K]` for the same for all graphs; NaN
+                where left open, :obj:`None` to leave all of them open.
 
         Returns:
             The latent vectors, :math:`[B, L]`, on the device of the module.
 
         Raises:
-            ValueError: If the sizes have another type or are too large.
+            TypeError: If the conditions are no tensor.
+            ValueError: If the sizes have another type or are too large, or conditions do not fit.
         """
         check_num_nodes(num_nodes, self.max_num_nodes)
         noise = torch.randn(
@@ -92,9 +108,31 @@ class Prior(nn.Module, ABC):
             device=self._like.device if generator is None else generator.device,
             dtype=self._like.dtype,
         )
+        return self.carry(noise, num_nodes, cond)
+
+    def carry(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:
+        r"""Turn normal noise into latent vectors, differentiably.
+
+        Args:
+            noise: Drawn from :math:`\mathcal{N}(0, \mathbf{I})`, :math:`[B, L]`.
+            num_nodes: The size of every graph, :math:`[B]`, ``torch.int64``.
+            cond: The conditions, see :meth:`sample`.
+
+        Returns:
+            The latent vectors, :math:`[B, L]`, on the device of the module.
+
+        Raises:
+            TypeError: If the conditions are no tensor.
+            ValueError: If shapes or types do not fit, or sizes are too large.
+        """
+        self._check(noise, num_nodes)
+        cond = check_condition(cond, num_nodes.numel(), self.cond_channels)
         device = self._like.device
         sizes = num_nodes.to(device, non_blocking=True)
-        return self.draw(noise.to(device, non_blocking=True), sizes)
+        noise = noise.to(device, non_blocking=True)
+        if cond is None:
+            return self.draw(noise, sizes)
+        return self.draw(noise, sizes, cond.to(device, non_blocking=True))
 
     def log_prob(self, z: Tensor, num_nodes: Tensor) -> Tensor:
         r"""Return the logarithm of the density of latent vectors in nats, :math:`[B]`.

@@ -90,7 +90,7 @@ class CouplingFlowPrior(Prior):
         scale, shift = self.mlps[layer](torch.cat([kept, size], dim=1)).chunk(2, dim=1)
         return 2 * torch.tanh(scale / 2), shift
 
-    def draw(self, noise: Tensor, num_nodes: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:
         """See :meth:`Prior.draw`."""
         size, z = self.size_embedding(num_nodes), noise
         for layer in reversed(range(self.num_layers)):

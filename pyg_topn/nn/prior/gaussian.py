@@ -36,7 +36,7 @@ class GaussianPrior(Prior):
         """See :attr:`Prior.label`."""
         return "N(0, I)"
 
-    def draw(self, noise: Tensor, num_nodes: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:
         """See :meth:`Prior.draw`."""
         return noise
 

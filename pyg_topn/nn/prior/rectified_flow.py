@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_topn.nn.encoder.condition_encoder import check_condition
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.prior._velocity import Velocity
 from pyg_topn.nn.prior.base import Prior
@@ -44,6 +45,9 @@ class RectifiedFlowPrior(Prior):
         guidance: The weight of the guidance, :math:`w`; 1 for none.
         guide_channels: The width of the smaller perceptron.
         guide_layers: The number of its residual blocks.
+        cond_channels: The number of conditions, :math:`K`, that latent vectors depend on. The
+            smaller perceptron is not told them when noise is carried, so that guidance points to
+            what was asked for, too (`Ho and Salimans, 2022 <https://arxiv.org/abs/2207.12598>`_).
 
     Raises:
         ValueError: If a number is below 1, or the guidance not finite.
@@ -72,8 +76,9 @@ class RectifiedFlowPrior(Prior):
         guidance: float = 1.0,
         guide_channels: int = 128,
         guide_layers: int = 2,
+        cond_channels: int = 0,
     ) -> None:
-        super().__init__(latent_channels, max_num_nodes)
+        super().__init__(latent_channels, max_num_nodes, cond_channels)
         for name, value in (
             ("hidden_channels", hidden_channels),
             ("num_layers", num_layers),
@@ -85,9 +90,10 @@ class RectifiedFlowPrior(Prior):
             if not 1 <= value < math.inf:
                 raise ValueError(f"Expected '{name}' to be at least 1 and finite (got {value})")
         self.num_steps, self.guidance = num_steps, guidance
-        sizes = latent_channels, max_num_nodes
-        self.velocity = Velocity(*sizes, hidden_channels, num_layers)
-        self.guide = Velocity(*sizes, guide_channels, guide_layers) if guidance > 1 else None
+        sizes, small = (latent_channels, max_num_nodes), (guide_channels, guide_layers)
+        self.velocity = Velocity(*sizes, hidden_channels, num_layers, cond_channels)
+        # It never needs the conditions: it guides away from what is likely without them.
+        self.guide = Velocity(*sizes, *small) if guidance > 1 else None
         self.register_buffer("mean", torch.zeros(latent_channels))
         self.register_buffer("std", torch.ones(latent_channels))
 
@@ -129,7 +135,11 @@ class RectifiedFlowPrior(Prior):
         self.std.copy_(std)
 
     def loss(
-        self, z: Tensor, num_nodes: Tensor, generator: torch.Generator | None = None
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
     ) -> Tensor:
         r"""Return the loss of latent vectors of the data: the squared error of the velocity at one
         time each, averaged over graphs and channels; that of the guide is added, if there is one.
@@ -138,18 +148,23 @@ class RectifiedFlowPrior(Prior):
             z: The latent vectors, :math:`[B, L]`; no gradient reaches them.
             num_nodes: The size of every graph, :math:`[B]`.
             generator: Where times and noise are drawn from, on the device of :obj:`z`.
+            cond: The conditions, :math:`[B, K]`, NaN where unknown.
 
         Raises:
-            ValueError: If shapes or sizes do not fit.
+            TypeError: If the conditions are no tensor.
+            ValueError: If shapes, sizes or conditions do not fit.
         """
         self._check(z, num_nodes)
+        cond = check_condition(cond, z.size(0), self.cond_channels)
+        if cond is not None and self.velocity.asked is not None:
+            cond = self.velocity.asked.hide(cond.to(z.device, non_blocking=True))
         end = (z.detach() - self.mean) / self.std
         start = torch.randn(end.shape, generator=generator, device=end.device, dtype=end.dtype)
         time = torch.rand(end.size(0), generator=generator, device=end.device, dtype=end.dtype)
         between = torch.lerp(start, end, time.unsqueeze(1))
         total, sizes = end.new_zeros(()), num_nodes.to(z.device, non_blocking=True)
         for network in self._networks:
-            velocity = network(between, time, sizes).to(end.dtype)
+            velocity = network(between, time, sizes, cond).to(end.dtype)
             total = total + F.mse_loss(velocity, end - start, reduction="sum")
         return total / max(end.numel(), 1)  # The mean, and 0 for no graphs.
 
@@ -158,13 +173,13 @@ class RectifiedFlowPrior(Prior):
         and fits latent vectors that are kept near the normal distribution it starts from."""
         return posterior.kl()
 
-    def draw(self, noise: Tensor, num_nodes: Tensor) -> Tensor:
+    def draw(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:
         """See :meth:`Prior.draw`."""
         z, step = noise, 1 / self.num_steps
         for k in range(self.num_steps):
             time = z.new_full((z.size(0),), k * step)
-            first = self._guided(z, time, num_nodes)
-            second = self._guided(z + step * first, time + step, num_nodes)
+            first = self._guided(z, time, num_nodes, cond)
+            second = self._guided(z + step * first, time + step, num_nodes, cond)
             z = z + step / 2 * (first + second)
         return z * self.std + self.mean
 
@@ -172,9 +187,9 @@ class RectifiedFlowPrior(Prior):
     def _networks(self) -> list[Velocity]:
         return [self.velocity] if self.guide is None else [self.velocity, self.guide]
 
-    def _guided(self, z: Tensor, time: Tensor, num_nodes: Tensor) -> Tensor:
+    def _guided(self, z: Tensor, time: Tensor, num_nodes: Tensor, cond: Tensor | None) -> Tensor:
         """The velocity that noise follows."""
-        velocity: Tensor = self.velocity(z, time, num_nodes)
+        velocity: Tensor = self.velocity(z, time, num_nodes, cond)
         if self.guide is None:
             return velocity
         return torch.lerp(self.guide(z, time, num_nodes), velocity, self.guidance)

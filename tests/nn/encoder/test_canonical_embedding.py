@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
-from pyg_topn.nn.encoder import CanonicalEmbedding
+from pyg_topn.nn.encoder import CanonicalEmbedding, canonical_embedding
 from pyg_topn.transforms import PermuteNodes
 
 
@@ -35,3 +35,21 @@ def test_too_large(graphs: list[Data]) -> None:
     layer = CanonicalEmbedding(graphs[0].edge_attr.size(1), 5, max_num_nodes=2)
     with pytest.raises(ValueError, match="at most 2 nodes"):
         layer(Batch.from_data_list(graphs))
+
+
+def test_edge_by_edge_it_is_the_same(graphs: list[Data], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that would be wide and mostly zeros are not made."""
+    batch = Batch.from_data_list(graphs)
+    layer = CanonicalEmbedding(batch.edge_attr.size(1), 5, max_num_nodes=9)
+    weight, width = layer.adjacency_lin.weight, layer.adjacency_lin.in_features
+    dense = layer(batch)
+    (gradient,) = torch.autograd.grad(dense.square().sum(), weight)
+    monkeypatch.setattr(canonical_embedding, "_MAX_DENSE", width - 1)
+    sparse = layer(batch)
+    torch.testing.assert_close(sparse, dense)
+    torch.testing.assert_close(torch.autograd.grad(sparse.square().sum(), weight)[0], gradient)
+    monkeypatch.setattr(layer, "_sparse", None)
+    with pytest.raises(TypeError):
+        layer(batch)
+    monkeypatch.setattr(canonical_embedding, "_MAX_DENSE", width)
+    assert torch.equal(layer(batch), dense)

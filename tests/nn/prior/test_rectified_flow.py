@@ -29,7 +29,9 @@ class Field(nn.Module):
         self.function = function
         self.asked: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def forward(self, z: Tensor, time: Tensor, num_nodes: Tensor) -> Tensor:
+    def forward(
+        self, z: Tensor, time: Tensor, num_nodes: Tensor, cond: Tensor | None = None
+    ) -> Tensor:
         self.asked.append((z, time, num_nodes))
         return self.function(z, time.unsqueeze(1), num_nodes.unsqueeze(1))
 

@@ -1,0 +1,23 @@
+"""A creation layer by its name, for what is built from plain numbers and names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyg_topn.nn.creation import Creation
+from pyg_topn.resolver import creation_resolver
+
+
+def named_creation(
+    creation: str,
+    largest: int,
+    num_reference_points: int,
+    order: str = "reference",
+    **arguments: Any,
+) -> Creation:
+    """A creation layer by its name: of what limits the sizes, each takes what is its own."""
+    if creation == "top_n":
+        arguments.update(num_reference_points=num_reference_points, order=order)
+    elif creation in ("first_n", "mlp"):
+        arguments["max_num_nodes"] = largest
+    return creation_resolver(creation, **arguments)
