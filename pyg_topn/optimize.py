@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch_geometric.data import Batch
 from pyg_topn.models import GraphVAE
 from pyg_topn.nn.creation import SizePredictor
 from pyg_topn.nn.decoder import GraphDistribution
+from pyg_topn.utils.canonical import batch_canonical_index
 
 __all__ = ["Optimized", "ascend", "optimize"]
 
@@ -57,7 +58,8 @@ def optimize(
     r"""Search for graphs with a high score, which may be any function of graphs.
 
     A population of noise vectors, with a size each, is carried through the prior and decoded. In
-    every round the better half stays, and every one of them has a child
+    every round the better half stays, isomorphic graphs counted once as long as there are others,
+    and every one of them has a child
 
     .. math::
         \boldsymbol{\epsilon}' = \sqrt{1 - s^2} \, \boldsymbol{\epsilon} + s \, \boldsymbol{\xi},
@@ -92,23 +94,64 @@ def optimize(
     """
     _check(score, num_graphs, population, num_rounds, step, last_step)
     noise = _noise(population, model, generator)
-    sizes = _sizes(model, noise, generator)
-    z, values = _scored(model, score, noise, sizes, cond)
+    found = _look(model, score, noise, _sizes(model, noise, generator), cond)
     history = []
     for k in range(num_rounds):
-        kept = values.argsort(descending=True, stable=True)[: -(-population // 2)]
-        noise, sizes, z, values = noise[kept], sizes[kept], z[kept], values[kept]
-        history.append((float(values[0]), float(values[values.isfinite()].mean())))
-        count = population - kept.numel()
+        found = found.take(found.order()[: -(-population // 2)])
+        values = found.values[found.values.isfinite()]
+        history.append((float(found.values.max()), float(values.mean())))
+        count = population - found.values.numel()
         s = step * (last_step / step) ** (k / max(num_rounds - 1, 1))
-        child = math.sqrt(1 - s * s) * noise[:count] + s * _noise(count, model, generator)
-        child_z, child_values = _scored(model, score, child, sizes[:count], cond)
-        noise, sizes = torch.cat([noise, child]), torch.cat([sizes, sizes[:count]])
-        z, values = torch.cat([z, child_z]), torch.cat([values, child_values])
-    best = values.argsort(descending=True, stable=True)[:num_graphs]
-    device = next(model.parameters()).device
-    batch = model.sample(best.numel(), sizes[best], z=z[best].to(device), cond=cond)
-    return Optimized(batch, values[best], z[best], history)
+        child = math.sqrt(1 - s * s) * found.noise[:count] + s * _noise(count, model, generator)
+        found = found.join(_look(model, score, child, found.sizes[:count], cond))
+    best = found.take(found.order()[:num_graphs])
+    best = best.take(best.values.argsort(descending=True, stable=True))
+    z = best.z.to(next(model.parameters()).device)
+    batch = model.sample(z.size(0), best.sizes, z=z, cond=cond)
+    return Optimized(batch, best.values, best.z, history)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What has been looked at, on the CPU: P candidates."""
+
+    noise: Tensor  # [P, L]
+    sizes: Tensor  # [P]
+    z: Tensor  # [P, L]
+    values: Tensor  # [P]
+    forms: Tensor  # [P, n + n^2], equal for isomorphic graphs
+
+    def take(self, index: Tensor) -> _Found:
+        return _Found(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def join(self, other: _Found) -> _Found:
+        names = [field.name for field in fields(self)]
+        return _Found(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in names))
+
+    def order(self) -> Tensor:
+        """By score, the best first, but only one of every graph; repetitions come after all."""
+        order = self.values.argsort(descending=True, stable=True)
+        kind = torch.unique(self.forms[order], dim=0, return_inverse=True)[1]
+        place = torch.arange(kind.numel())
+        first = torch.full_like(place, kind.numel()).scatter_reduce(0, kind, place, "amin")
+        repeated = first[kind] != place
+        return order[repeated.to(torch.uint8).argsort(stable=True)]
+
+
+def _forms(batch: Batch, largest: int) -> Tensor:
+    """Node and edge types in a canonical order, padded, [B, n + n^2]; 0 is no node and no edge."""
+    index = batch_canonical_index(batch)
+    place = torch.empty_like(index)
+    place[index] = torch.arange(index.numel(), device=index.device)  # Still graph by graph.
+    local = place - batch.ptr[batch.batch]
+    width = largest + largest * largest
+    forms = torch.zeros(batch.num_graphs * width, dtype=torch.uint8, device=index.device)
+    start = batch.batch * width
+    forms[start + local] = 1 + batch.x.argmax(dim=1).to(torch.uint8)
+    row, col = batch.edge_index
+    cell = start[row] + largest + local[row] * largest + local[col]
+    forms[cell] = 1 + batch.edge_attr.argmax(dim=1).to(torch.uint8)
+    return forms.view(batch.num_graphs, width).cpu()
 
 
 def ascend(
@@ -219,17 +262,18 @@ def _sizes(model: GraphVAE, noise: Tensor, generator: torch.Generator | None) ->
     return model.sample_sizes(noise, generator)
 
 
-def _scored(
+def _look(
     model: GraphVAE,
     score: Callable[[Batch], Tensor],
     noise: Tensor,
     sizes: Tensor,
     cond: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """Latent vectors of noise, and the scores of their graphs, on the CPU."""
+) -> _Found:
+    """Carry noise through the prior, decode it and ask for scores."""
     z = model.prior.carry(noise, sizes, cond if model.prior.cond_channels else None)
     batch = model.sample(noise.size(0), sizes, z=z, cond=cond)
-    return z.cpu(), _check_scores(score(batch), noise.size(0)).detach().cpu().float()
+    values = _check_scores(score(batch), noise.size(0)).detach().cpu().float()
+    return _Found(noise, sizes, z.cpu(), values, _forms(batch, model.sizes.max_num_nodes))
 
 
 def _check_scores(values: Tensor, num_graphs: int) -> Tensor:

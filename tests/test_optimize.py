@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from typing import Any
 
+import networkx
 import pytest
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
+from torch_geometric.utils import to_networkx
 
 from pyg_topn.models import GraphVAE, build_graph_vae
 from pyg_topn.nn.decoder import GraphDistribution
@@ -75,6 +79,23 @@ def test_graphs_to_avoid_are_avoided(vae: GraphVAE) -> None:
     found = optimize(vae, small, 3, 32, num_rounds=3, generator=seeded())
     assert found.batch.ptr.diff().tolist() == [3, 3, 3]
     assert all(math.isfinite(mean) for _, mean in found.history)
+
+
+def test_isomorphic_graphs_are_returned_once_as_long_as_there_are_others(vae: GraphVAE) -> None:
+    found = optimize(vae, share_of_first_type, 8, 64, num_rounds=4, generator=seeded())
+    graphs = [
+        to_networkx(graph, ["x"], ["edge_attr"], to_undirected=True)
+        for graph in found.batch.to_data_list()
+    ]
+    same = [
+        networkx.is_isomorphic(one, other, operator.eq, operator.eq)
+        for one, other in itertools.combinations(graphs, 2)
+    ]
+    assert not any(same)
+    constant = optimize(
+        build_graph_vae(4, (1,), [0, 1]), share_of_first_type, 8, 16, generator=seeded()
+    )
+    assert constant.batch.num_graphs == 8  # At most four kinds of a single node.
 
 
 def test_sizes_may_come_from_the_latent_vector() -> None:
