@@ -50,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--conditions", nargs="+", default=["gap", "mu", "logp", "num_rings"])
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--epochs", type=int, help="budget of a run in epochs instead")
     parser.add_argument("--processor-time", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--number", type=int, default=10_000, help="of molecules, a row")
@@ -64,7 +65,7 @@ def main() -> None:
             rows.setdefault(name, []).append(found)
     asked = [name for name in options.conditions if name in COMPUTED]
     columns = ["valid", "connected", "unique", *asked]
-    print(f"\n{options.minutes:g} minutes a run, seeds {options.seeds}, {options.number} molecules")
+    print(f"\n{_budget(options)} a run, seeds {options.seeds}, {options.number} molecules")
     print("mean absolute error of properties; valid, connected and unique in percent\n")
     print(f"{'asked':26s}" + "".join(f"{name:>14s}" for name in columns))
     for name, runs in rows.items():
@@ -76,22 +77,31 @@ def _cell(runs: Sequence[dict[str, float]], column: str) -> str:
     return cell(values, 1.0, 3) if column in COMPUTED else cell(values, 100.0, 1)
 
 
+def _budget(options: argparse.Namespace) -> dict[str, Any]:
+    """The budget of a run as arguments of train_qm9."""
+    if options.epochs is not None:
+        return {"epochs": options.epochs}
+    return {"minutes": options.minutes, "processor_time": options.processor_time}
+
+
 def _measured(options: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     """All rows of a seed, trained and measured, or read."""
     names = "-".join(options.conditions)
-    out = options.out / f"{options.creation}-{names}-{options.minutes:g}min-{seed}"
+    budget = _budget(options)
+    text = "-".join(f"{key}-{value:g}" for key, value in budget.items())
+    out = options.out / f"{options.creation}-{names}-{text}-{seed}"
     path = out / "asked.json"
     if not path.is_file():
         folder = train_qm9(
             out,
             creation=options.creation,
-            minutes=options.minutes,
-            processor_time=options.processor_time,
+            **budget,
             seed=seed,
             resume=True,
             root=options.root,
             patience=10**6,
             conditions=options.conditions,
+            progress_bar=False,
         )
         model = pyg_topn.load(folder)
         assert isinstance(model, GraphVAE)

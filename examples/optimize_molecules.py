@@ -74,7 +74,9 @@ def main() -> None:
 def draw(model: GraphVAE, batch: Batch, path: Path, title: str) -> None:
     """Draw the molecules of a batch."""
     assert model.vocabulary is not None
-    plot_molecules(model.vocabulary.to_molecules(batch), path, columns=4, title=title)
+    plot_molecules(
+        model.vocabulary.to_molecules(batch), path, columns=4, max_molecules=16, title=title
+    )
 
 
 def _distinct(model: GraphVAE, batch: Batch) -> dict[str, float]:

@@ -57,6 +57,31 @@ def test_table5_prints_a_line_a_method_and_remembers(
     assert capsys.readouterr().out == said
 
 
+@pytest.mark.usefixtures("small_training")
+def test_conditional_prints_errors_and_remembers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyg_topn import training
+
+    conditional = benchmark("conditional", monkeypatch)
+    monkeypatch.setattr(conditional, "HeavyAtomQM9", training.HeavyAtomQM9)
+    words = ["--conditions", "logp", "num_rings", "--epochs", "1", "--seeds", "0", "--number", "64"]
+    words += ["--root", str(tmp_path / "root"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["conditional.py", *words])
+    conditional.main()
+    said = capsys.readouterr().out
+    rows = {line[:26].strip(): line[26:].split() for line in said.splitlines()[-6:]}
+    assert list(rows)[1:] == [
+        *("nothing", "logp", "num_rings", "all of them", "(others of the test split)")
+    ]
+    assert rows["asked"] == ["valid", "connected", "unique", "logp", "num_rings"]
+    # Molecules of one split differ from each other by about one in logP.
+    assert 0.3 < float(rows["(others of the test split)"][-2]) < 2
+    monkeypatch.setattr(conditional, "train_qm9", None)
+    conditional.main()  # Nothing is trained again.
+    assert capsys.readouterr().out.splitlines()[-6:] == said.splitlines()[-6:]
+
+
 def test_sampling_prints_rates_and_steps(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
