@@ -5,192 +5,150 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import Batch
 
+from pyg_topn._budget import Budget
+from pyg_topn._plain_loop import ENTRIES, PlainLoop
+from pyg_topn._run_checks import read_checkpoint
 from pyg_topn.datasets import SetMNIST
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.losses import ChamferLoss
-from pyg_topn.models import DSPN, TSPN
-from pyg_topn.nn.creation import Creation, SizePredictor
-from pyg_topn.resolver import creation_resolver
+from pyg_topn.models import DSPN, TSPN, build_dspn, build_tspn
+from pyg_topn.pretrained import save
 
-MODELS = ("tspn", "dspn")
+BUILDERS = {"tspn": build_tspn, "dspn": build_dspn}
+LEARNING_RATES = {"tspn": 1e-3, "dspn": 3e-3}  # Where minutes are few.
 CREATIONS = ("iid", "first_n", "mlp", "top_n", "top_n_same")
-LEARNING_RATES = {"tspn": 5e-4, "dspn": 1e-4}
-LATENT_CHANNELS = {"tspn": 256, "dspn": 64}
-POINT_CHANNELS = {"tspn": 256, "dspn": 2}  # of created points
-SAVE_SECONDS = 60.0
+VALIDATION = 300  # The last digits of the training set, for the learning curve.
 
 
 @dataclass(frozen=True)
-class Budget:
+class Plan:
     """What a run may take, and how it goes about it."""
 
-    minutes: float | None  # of training
-    epochs: float | None
-    lr: float | None
+    minutes: float | None = None  # of training
+    epochs: float | None = None
+    processor_time: bool = False
+    lr: float | None = None  # see LEARNING_RATES
+    schedule: str = "cosine"
     batch_size: int = 32
+    bucket: bool = False
+    hidden_channels: int = 256
+    step_size: float = 25.0  # of DSPN
     device: str = "cpu"
 
-    def __str__(self) -> str:
-        limits = {"minutes": self.minutes, "epochs": self.epochs}
-        text = " or ".join(f"{value:g} {name}" for name, value in limits.items() if value)
-        return f"{text} of training a run, batches of {self.batch_size}, on {self.device}"
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.minutes, self.epochs, self.processor_time)
 
-    def progress(self, seconds: float, epochs: float) -> float:
-        """The share that is used up, 1 when training is to end."""
-        used = 0.0
-        if self.minutes is not None:
-            used = seconds / (60 * self.minutes)
-        return used if self.epochs is None else max(used, epochs / self.epochs)
+    def __str__(self) -> str:
+        rate = self.lr or " and ".join(f"{lr:g} ({name})" for name, lr in LEARNING_RATES.items())
+        bucket = " of similar sizes" if self.bucket else ""
+        return (
+            f"{self.budget} of training a run, learning rate {rate}, {self.schedule}, "
+            f"batches of {self.batch_size} sets{bucket}, {self.hidden_channels} channels, "
+            f"DSPN's steps {self.step_size:g}, on {self.device}"
+        )
 
 
 def measure(
-    runs: Path, root: str | Path, model: str, creation: str, seed: int, budget: Budget
+    runs: Path, root: str | Path, model: str, creation: str, seed: int, plan: Plan
 ) -> dict[str, Any]:
     """Train and measure, or read what was measured before; a killed run goes on where it was."""
-    content = json.dumps([model, creation, asdict(budget)], sort_keys=True)
+    content = json.dumps([model, creation, asdict(plan)], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     out = runs / f"{model}-{creation}-{digest}-{seed}"
     path = out / "measured.json"
     if not path.is_file():
         out.mkdir(parents=True, exist_ok=True)
-        splits = {split: SetMNIST(root, split, model) for split in ("train", "test")}
-        largest = max(len(dataset.size_histogram()) for dataset in splits.values()) - 1
+        train, test = (SetMNIST(root, split, model, log=False) for split in ("train", "test"))
+        largest = max(len(dataset.size_histogram()) for dataset in (train, test)) - 1
         torch.manual_seed(seed)
-        net = build(model, creation, largest).to(budget.device)
-        used = train(net, splits["train"], seed, budget, LEARNING_RATES[model], out)
-        found = {**used, **evaluate(net, splits["test"], seed, budget.device)}
-        found = {"model": model, "creation": creation, "seed": seed, **asdict(budget), **found}
-        write(path, json.dumps(found, indent=2) + "\n")
+        chosen = arguments(model, creation, largest, plan)
+        net = BUILDERS[model](**chosen).to(plan.device)
+        rate = LEARNING_RATES[model] if plan.lr is None else plan.lr
+        loop = fit(net, train, seed, plan, rate, out / "checkpoint.pt")
+        found = {"model": model, "creation": creation, "seed": seed, **asdict(plan)}
+        used = {"steps": loop.step, "epochs": loop.step / len(loop.loader)}
+        found.update(used, seconds=loop.seconds, **evaluate(net, test, seed, plan.device))
+        save(net, out / "model", chosen, card=found)
+        write(path, json.dumps({**found, "curve": loop.curve}, indent=2) + "\n")
         (out / "checkpoint.pt").unlink(missing_ok=True)
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def write(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 
 
-def build(model: str, creation: str, largest: int) -> TSPN | DSPN:
-    """A model of the paper, for sets of at most so many points."""
-    latent = LATENT_CHANNELS[model]
-    sizes = SizePredictor(latent, largest, hidden_channels=128, detach=True)
-    layer = create(creation, latent, POINT_CHANNELS[model], largest)
-    return (TSPN if model == "tspn" else DSPN)(2, layer, sizes=sizes)
+def arguments(model: str, creation: str, largest: int, plan: Plan) -> dict[str, Any]:
+    """What a model of the paper is built from, for sets of at most so many points."""
+    points = {"top_n": 2 * largest, "top_n_same": largest}.get(creation)
+    kind = "top_n" if creation == "top_n_same" else creation
+    chosen: dict[str, Any] = {"max_num_nodes": largest, "creation": kind}
+    chosen["hidden_channels"] = plan.hidden_channels
+    if model == "dspn":
+        chosen["step_size"] = plan.step_size
+    return chosen if points is None else {**chosen, "num_reference_points": points}
 
 
-def create(name: str, latent: int, channels: int, largest: int) -> Creation:
-    """A creation layer by the name that it has here."""
-    limits: dict[str, dict[str, int]] = {
-        "iid": {},
-        "first_n": {"max_num_nodes": largest},
-        "mlp": {"max_num_nodes": largest},
-        "top_n": {"num_reference_points": 2 * largest},
-        "top_n_same": {"num_reference_points": largest},
-    }
-    kind = "top_n" if name == "top_n_same" else name
-    return creation_resolver(kind, latent_channels=latent, out_channels=channels, **limits[name])
-
-
-def loss_of(net: TSPN | DSPN, batch: Batch, loss_fn: ChamferLoss) -> Tensor:
+def loss_of(net: TSPN | DSPN, batch: Batch, loss_fn: ChamferLoss) -> dict[str, Tensor]:
     """What is minimised: of DSPN the mean over all steps, the initial sets included; and the cross
     entropy of sizes, from which nothing but the size predictor learns."""
     z = net.encode(batch)
     num_nodes = batch.ptr.diff().cpu()
     decoded = net.decode(z, num_nodes)
     steps = decoded if isinstance(decoded, list) else [decoded]
-    loss = torch.stack([loss_fn(step, batch) for step in steps]).mean()
     assert net.sizes is not None
-    return loss + net.sizes.loss(z, num_nodes)
+    chamfer = torch.stack([loss_fn(step, batch) for step in steps]).mean()
+    sizes = net.sizes.loss(z, num_nodes)
+    return {"chamfer": chamfer, "sizes": sizes, "loss": chamfer + sizes}
 
 
-def train(
-    net: TSPN | DSPN, dataset: SetMNIST, seed: int, budget: Budget, lr: float, out: Path
-) -> dict[str, Any]:
-    """Train until the budget is used up, and say what was used."""
+def fit(
+    net: TSPN | DSPN, dataset: SetMNIST, seed: int, plan: Plan, lr: float, checkpoint: Path
+) -> PlainLoop:
+    """Train until the budget is used up, from the checkpoint on if there is one."""
+    held_out = min(VALIDATION, len(dataset) // 4)
+    train, val = dataset[:-held_out], dataset[-held_out:]
     loader = ResidentLoader(
-        dataset, budget.batch_size, shuffle=True, seed=seed, device=budget.device
+        train, plan.batch_size, shuffle=True, seed=seed, device=plan.device, bucket=plan.bucket
     )
-    optimizer = torch.optim.Adam(net.parameters(), lr=lr if budget.lr is None else budget.lr)
     loss_fn = ChamferLoss("smooth_l1", point_reduction="mean")
-    checkpoint = out / "checkpoint.pt"
-    step, spent = restore(checkpoint, net, optimizer, loader)
-    begin = saved = time.monotonic()
-    net.train()
-    for batch in endless(loader):
-        now = time.monotonic()
-        if budget.progress(spent + now - begin, step / len(loader)) >= 1:
-            break
-        if now - saved > SAVE_SECONDS:
-            # Before the batch, which the loader counts as done once the next one is asked for.
-            save(checkpoint, net, optimizer, loader, step, spent + now - begin)
-            saved = time.monotonic()
-        loss = loss_of(net, batch, loss_fn)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        step += 1
-    seconds = spent + time.monotonic() - begin
-    return {"steps": step, "epochs": step / len(loader), "seconds": seconds}
 
+    def curve() -> dict[str, float]:
+        found = evaluate(net, val, 0, plan.device)
+        return {f"val/{name}": value for name, value in found.items()}
 
-def endless(loader: ResidentLoader) -> Iterator[Batch]:
-    """One epoch after another."""
-    while True:
-        yield from loader
-
-
-def save(
-    path: Path,
-    net: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: ResidentLoader,
-    step: int,
-    seconds: float,
-) -> None:
-    """Write a checkpoint that is there whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    state = {
-        "net": net.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "loader": {"epoch": step // len(loader), "position": step % len(loader)},
-        "random": torch.get_rng_state(),
-        "step": step,
-        "seconds": seconds,
-    }
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def restore(
-    path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, loader: ResidentLoader
-) -> tuple[int, float]:
-    """Go on from a checkpoint if there is one: its step and the seconds spent so far."""
-    if not path.is_file():
-        return 0, 0.0
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    net.load_state_dict(state["net"])
-    optimizer.load_state_dict(state["optimizer"])
-    loader.load_state_dict(state["loader"])
-    torch.set_rng_state(state["random"])
-    return int(state["step"]), float(state["seconds"])
+    loop = PlainLoop(
+        net,
+        loader,
+        lambda batch: loss_of(net, batch, loss_fn),
+        plan.budget,
+        lr,
+        schedule=plan.schedule,
+        checkpoint=checkpoint,
+        measure=curve,
+    )
+    if checkpoint.is_file():
+        loop.restore(read_checkpoint(checkpoint, ENTRIES))
+    loop.run()
+    return loop
 
 
 @torch.no_grad()
 def evaluate(net: TSPN | DSPN, dataset: SetMNIST, seed: int, device: str) -> dict[str, float]:
-    """The Chamfer loss of every test set at its true size, averaged; that of the initial sets of
-    DSPN; and the mean error of the predicted sizes."""
+    """The Chamfer loss of every set at its true size, averaged; that of the initial sets of DSPN;
+    and the mean error of the predicted sizes."""
     net.eval()
     loss_fn = ChamferLoss("smooth_l1", point_reduction="mean", reduction="none")
     generator = torch.Generator(device).manual_seed(seed)

@@ -45,17 +45,27 @@ def reconstruction(vae: SetVAE, dataset: SyntheticMolecules, p: int) -> float:
 
 
 def draw(batch: Batch, path: Path) -> None:
-    """Points of every set, with a line between neighbours."""
+    """Eight sets with a line between neighbours, points of a wrong valency in red."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 6))
+    figure = Figure(figsize=(12, 6.2), layout="constrained")
     for index, data in enumerate(batch.to_data_list()):
+        near = torch.cdist(data.pos, data.pos).fill_diagonal_(torch.inf) < 2
+        wrong = (near.sum(dim=1) == 0) | (near.sum(dim=1) > 4)
         axis = figure.add_subplot(2, 4, index + 1, projection="3d")
-        axis.scatter(*data.pos.t().numpy())
-        for i, j in (torch.cdist(data.pos, data.pos) < 2).nonzero().tolist():
-            if i < j:
-                axis.plot(*data.pos[[i, j]].t().numpy(), color="gray")
-    figure.savefig(path)
+        for i, j in near.triu().nonzero().tolist():
+            axis.plot(*data.pos[[i, j]].t().numpy(), color="0.6", linewidth=2, zorder=1)
+        colours = ["tab:red" if flag else "tab:blue" for flag in wrong]
+        axis.scatter(*data.pos.t().numpy(), c=colours, s=70, depthshade=False, edgecolors="white")
+        # The same scale along all axes, so that distances are seen as they are.
+        low, high = data.pos.min(dim=0).values, data.pos.max(dim=0).values
+        middle, half = ((low + high) / 2).tolist(), float((high - low).max()) / 2 + 0.3
+        axis.set(**{f"{k}lim": (m - half, m + half) for k, m in zip("xyz", middle, strict=True)})
+        axis.set_box_aspect((1, 1, 1), zoom=1.3)
+        axis.set_axis_off()
+        title = f"{len(data.pos)} points" + (f", {int(wrong.sum())} wrong" if wrong.any() else "")
+        axis.set_title(title, fontsize=10)
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -16,7 +17,7 @@ from pyg_topn.utils.optional import require
 
 
 def check_numbers(
-    minutes: float | None, epochs: int | None, seed: int, patience: int, num_samples: int
+    minutes: float | None, epochs: int | None, seed: int, patience: int = 1, num_samples: int = 1
 ) -> None:
     if (minutes is not None) == (epochs is not None):
         raise ValueError(f"Expected 'minutes' or 'epochs', not both (got {minutes} and {epochs})")
@@ -30,9 +31,15 @@ def check_numbers(
             raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
 
 
-def check_places(out: Path, root: Path, arguments: dict[str, Any], resume: bool) -> None:
+def check_places(
+    out: Path,
+    root: Path,
+    arguments: dict[str, Any],
+    resume: bool,
+    needs: Sequence[tuple[str, str]] = (("rdkit.Chem", "chem"), ("matplotlib.figure", "plot")),
+) -> None:
     """Check folders, and the packages that are needed in the end, before any work."""
-    for module, extra in (("rdkit.Chem", "chem"), ("matplotlib.figure", "plot")):
+    for module, extra in needs:
         require(module, extra)
     check_folder(out)
     check_folder(root)
@@ -55,13 +62,15 @@ def check_places(out: Path, root: Path, arguments: dict[str, Any], resume: bool)
         raise ValueError(f"Expected the arguments of the run in '{out}': {known} (got {arguments})")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(
+    path: Path, entries: Collection[str] = ("state_dict", "global_step", "epoch")
+) -> dict[str, Any]:
     """Read a checkpoint without running code from it."""
     errors = (RuntimeError, OSError, EOFError, KeyError, ValueError, UnpicklingError, BadZipFile)
     try:
         with path.open("rb") as file:
             checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        if not {"state_dict", "global_step", "epoch"} <= checkpoint.keys():
+        if not set(entries) <= checkpoint.keys():
             raise ValueError("entries are missing")
     except (*errors, AttributeError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]

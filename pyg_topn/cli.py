@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Dataset = Enum("Dataset", {"qm9": "qm9"}, type=str)
+Dataset = Enum("Dataset", {"qm9": "qm9", "synthetic": "synthetic"}, type=str)
 CreationName = Enum("CreationName", {name: name for name in CREATIONS}, type=str)  # type: ignore[misc]
 MatcherName = Enum("MatcherName", {name: name for name in MATCHERS}, type=str)  # type: ignore[misc]
 PriorName = Enum("PriorName", {name: name for name in PRIORS}, type=str)  # type: ignore[misc]
@@ -31,47 +31,73 @@ RecipeName = Enum("RecipeName", {name: name for name in RECIPES}, type=str)  # t
 @app.command()
 def train(
     dataset: Annotated[Dataset, typer.Argument(help="The data set.")],
-    out: Annotated[Path, typer.Option(help="Folder for model, checkpoints and logs.")] = Path(
-        "runs/qm9"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for model, checkpoints and logs.", show_default="runs/DATASET"),
+    ] = None,
     creation: Annotated[
         CreationName, typer.Option(help="The creation layer.")
     ] = CreationName.top_n,  # type: ignore[attr-defined]
     matcher: Annotated[
-        MatcherName | None, typer.Option(help="The matcher, if not the recipe's own.")
+        MatcherName | None, typer.Option(help="Of qm9: the matcher, if not the recipe's own.")
     ] = None,
     prior: Annotated[
-        PriorName | None, typer.Option(help="The prior, if not the recipe's own.")
+        PriorName | None, typer.Option(help="Of qm9: the prior, if not the recipe's own.")
     ] = None,
-    recipe: Annotated[RecipeName, typer.Option(help="Everything else.")] = RecipeName.default,  # type: ignore[attr-defined]
+    recipe: Annotated[
+        RecipeName | None, typer.Option(help="Of qm9: everything else.", show_default="default")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Budget in minutes.", show_default="5")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget in epochs instead.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
-    data: Annotated[Path, typer.Option(help="Folder for the processed data.")] = Path("data/qm9"),
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="Of qm9: a property that the model can be asked for; repeat for more."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the processed data.", show_default="data/DATASET")
+    ] = None,
 ) -> None:
-    """Train a graph VAE; the model is written to OUT/model."""
-    from pyg_topn.training import train_qm9
-
+    """Train a graph VAE of molecules, or a set VAE; the model is written to OUT/model."""
+    given = {"recipe": recipe, "matcher": matcher, "prior": prior}
+    names = {name: value.value for name, value in given.items() if value is not None}
+    out = Path("runs") / dataset.value if out is None else out
+    root = Path("data") / dataset.value if data is None else data
+    budget: dict[str, Any] = {"minutes": minutes, "epochs": epochs, "seed": seed, "resume": resume}
     try:
-        folder = train_qm9(
-            out,
-            recipe_name=recipe.value,
-            creation=creation.value,
-            matcher=None if matcher is None else matcher.value,
-            prior=None if prior is None else prior.value,
-            minutes=minutes,
-            epochs=epochs,
-            seed=seed,
-            resume=resume,
-            root=data,
-        )
+        asked = tuple(condition or ())
+        words = (dataset.value, out, names, asked)
+        folder = _train(*words, creation=creation.value, root=root, **budget)
     except KeyboardInterrupt:  # Typer would end without a word.
         typer.echo("pyg-topn: interrupted; train --resume goes on from here", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"The model is in {folder}, the curves in {out / 'training_curves.png'}")
+
+
+def _train(
+    dataset: str, out: Path, names: dict[str, str], conditions: tuple[str, ...], **arguments: Any
+) -> Path:
+    """Train on a data set; names and conditions are what only a model of molecules has."""
+    if dataset == "qm9":
+        from pyg_topn.training import train_qm9
+
+        return train_qm9(
+            out,
+            recipe_name=names.get("recipe", "default"),
+            matcher=names.get("matcher"),
+            prior=names.get("prior"),
+            conditions=conditions,
+            **arguments,
+        )
+    if names or conditions:
+        extra = next(iter(names), "condition")
+        raise ValueError(f"Expected no '--{extra}' with '{dataset}' (got one)")
+    from pyg_topn.set_training import train_synthetic
+
+    return train_synthetic(out, **arguments)
 
 
 @app.command()
@@ -92,6 +118,10 @@ def sample(
         int | None,
         typer.Option(help="Processes that write SMILES; 0 for none.", show_default="one a core"),
     ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="What is asked, as logP=2.5; repeat for more. Of models trained so."),
+    ] = None,
 ) -> None:
     """Generate molecules in one pass; none is rejected, and none corrected unless asked for."""
     from pyg_topn.generate import (
@@ -100,21 +130,37 @@ def sample(
         generate_smiles,
         write_molecules,
     )
+    from pyg_topn.models import GraphVAE
     from pyg_topn.pretrained import load
 
     check_output(out)
     if processes is not None and out.suffix != ".smi":
         raise ValueError(f"Expected a file ending in .smi with '--processes' (got '{out}')")
     vae = load(model)
+    if not isinstance(vae, GraphVAE):
+        raise ValueError(f"Expected a model of molecules (got a {type(vae).__name__} in '{model}')")
     words = (vae, number, seed, batch_size, temperature, correct)
+    asked = _conditions(condition) if condition else None
     parts: Iterator[list[Any]] = (
-        generate_smiles(*words, processes=processes)
+        generate_smiles(*words, processes=processes, condition=asked)
         if out.suffix == ".smi"
-        else generate_molecules(*words)
+        else generate_molecules(*words, condition=asked)
     )
     write_molecules(_counted(parts, number), out)
     how = "valencies corrected" if correct else "none corrected"
     typer.echo(f"{number:,} molecules are in {out} (prior: {vae.prior.label}; {how})")
+
+
+def _conditions(texts: list[str]) -> dict[str, float]:
+    """Names and values of conditions as they are typed."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise ValueError(f"Expected a condition like logP=2.5 (got '{text}')") from None
+    return found
 
 
 def _counted(parts: Iterator[list[Any]], number: int) -> Iterator[Any]:

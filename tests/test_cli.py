@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +21,17 @@ pytest.importorskip("lightning")
 pytest.importorskip("matplotlib")
 
 import pyg_topn
-from pyg_topn import training
+from pyg_topn import set_training, training
 from pyg_topn.__main__ import main
 from pyg_topn.generate import generate_molecules
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.metrics import write_smiles
-from pyg_topn.pretrained import load
+from pyg_topn.models import SetVAE, build_graph_vae
+from pyg_topn.molecule import MoleculeVocabulary
+from pyg_topn.pretrained import load, save
 from pyg_topn.recipe import RECIPES
 from pyg_topn.resolver import CREATIONS, PRIORS
+from pyg_topn.set_recipe import SetRecipe
 
 Output = pytest.CaptureFixture[str]
 
@@ -87,6 +92,31 @@ def test_train_and_resume(tmp_path: Path, capsys: Output) -> None:
     fails(capsys, "Delete it to start again", *words, "--epochs", 2, "--resume")
 
 
+def test_train_on_sets_and_resume(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    width = {"latent_channels": 8, "hidden_channels": 16, "creation_channels": 16}
+    few = {"num_sets": 24, "batch_size": 8, "model": {**width, "num_layers": 1}}
+    monkeypatch.setattr(set_training, "SetRecipe", partial(SetRecipe, **few))
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "synthetic", "--creation", "iid", "--seed", 1]
+    assert run(*words, "--epochs", 1) == 0
+    model = Path("runs") / "synthetic" / "model"
+    assert f"The model is in {model}" in capsys.readouterr().out
+    card = json.loads((model / "config.json").read_text())["card"]
+    assert [card[key] for key in ("creation", "seed", "step")] == ["iid", 1, 3]
+    assert isinstance(load(model), SetVAE)
+    assert (tmp_path / "data" / "synthetic" / "processed").is_dir()
+
+    fails(capsys, "without a run .*Resume it, or choose another folder", *words, "--epochs", 2)
+    fails(capsys, "arguments of the run", *words[:-1], 2, "--epochs", 2, "--resume")
+    assert run(*words, "--epochs", 2, "--resume") == 0
+    assert json.loads((model / "config.json").read_text())["card"]["step"] == 6
+    for option, value in (("matcher", "none"), ("prior", "gaussian"), ("recipe", "paper")):
+        fails(capsys, f"no '--{option}' with 'synthetic'", *words, f"--{option}", value)
+    fails(capsys, "of molecules .*got a SetVAE in", "sample", model, "-o", "a.smi")
+
+
 def test_sample_says_how(model: Path, tmp_path: Path, capsys: Output) -> None:
     for words, how in (([], "none corrected"), (["--correct"], "valencies corrected")):
         assert run("sample", model, "-n", 5, "-o", tmp_path / "a.smi", *words) == 0
@@ -108,6 +138,21 @@ def test_sample_writes_the_same_bytes_for_the_same_seed(
     # An .sdf holds the valid ones, of which so short a training has none to offer.
     assert suffix == ".sdf" or one != other
     assert tree(tmp_path) == sorted(path.name for path in files)
+
+
+def test_sample_asks_for_conditions(tmp_path: Path, capsys: Output) -> None:
+    arguments: dict[str, Any] = {"num_node_types": 4, "edge_orders": [1, 2, 3]}
+    arguments.update(size_histogram=[0, 1, 2, 3], conditions=["logp", "num_rings"])
+    vae, vocabulary = build_graph_vae(**arguments), MoleculeVocabulary.qm9()
+    folder, out = save(vae, tmp_path / "model", arguments, vocabulary), tmp_path / "some.smi"
+    words = ["sample", folder, "-n", 5, "-o", out]
+    assert run(*words, "--condition", "logP=2.5", "--condition", "num_rings=1") == 0
+    assert len(out.read_text().split()) == 5
+    wrong = r"Expected a condition like logP=2\.5 \(got '{}'\)"
+    fails(capsys, wrong.format("logp"), *words, "--condition", "logp")
+    fails(capsys, wrong.format("logp=high"), *words, "--condition", "logp=high")
+    unknown = r"Expected conditions among logp, num_rings \(got 'qed'\)"
+    fails(capsys, unknown, *words, "--condition", "qed=0.5")
 
 
 def test_sample_is_what_the_library_generates(model: Path, tmp_path: Path) -> None:

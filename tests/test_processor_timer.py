@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("lightning")
 
-from pyg_topn._processor_timer import ProcessorTimer  # noqa: E402
+from pyg_topn._processor_timer import ProcessorTimer
 
 
 def _work(seconds: float) -> None:

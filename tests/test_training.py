@@ -150,7 +150,7 @@ def test_the_recipe_of_the_paper_trains_without_averages(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("small_training")
 def test_a_decoder_of_nearest_neighbours_trains(tmp_path: Path) -> None:
-    folder = run(tmp_path / "run", epochs=2, changes={"model": {"num_neighbors": 4}})
+    folder = run(tmp_path / "run", epochs=1, changes={"model": {"num_neighbors": 4}})
     assert load(folder).decoder.neighbors.num_neighbors == 4
     assert all(math.isfinite(loss) for loss in losses(tmp_path / "run"))
     other = {"matcher": "atom_score", "changes": {"model": {"num_neighbors": 4}}}

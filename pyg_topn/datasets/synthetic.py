@@ -20,7 +20,7 @@ from pyg_topn.utils._worker_process import answer_in_order, usable_cores
 CHUNK = 500  # Sets that one job makes. Another number gives other sets.
 
 #: Number of sets by default, and number of the stream of random numbers, of every split.
-SPLITS = {"train": (2000, 0), "test": (500, 1)}
+SPLITS = {"train": (2000, 0), "test": (500, 1), "val": (500, 2)}
 
 
 class SyntheticMolecules(CachedDataset):
@@ -39,8 +39,8 @@ class SyntheticMolecules(CachedDataset):
 
     Args:
         root: Folder for the processed files. Other arguments have another file.
-        split: :obj:`"train"` or :obj:`"test"`, independent of each other.
-        num_sets: Number of sets; by default 2,000 for training and 500 for testing.
+        split: :obj:`"train"`, :obj:`"test"` or :obj:`"val"`, independent of each other.
+        num_sets: Number of sets; by default 2,000 for training, and 500 for testing or validation.
         min_points: See :func:`synthetic_molecules`, as for the next arguments.
         max_points: Growth ends there.
         max_failures: Patience of a set.

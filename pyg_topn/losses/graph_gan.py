@@ -34,24 +34,30 @@ class GraphGANLoss(nn.Module):
         L_f &= \underbrace{- \mathbb{E}\, d(\hat{X})}_{\texttt{adversarial}}
             + \lambda_1 \, \texttt{valency} + \lambda_2 \, \texttt{connectivity}
 
-    where :math:`\tilde{X}` is drawn uniformly from the line between a true and a generated graph of
-    the same size: node :math:`k` of one is mixed with node :math:`k` of the other, and pairs
-    likewise. True nodes are listed in a canonical order for it. So both losses stay the same when
-    the nodes of true graphs are permuted, as the first condition of lemma 1 of the `Top-n paper
+    where :math:`\tilde{X}` is drawn from the line between a true and a generated graph of the same
+    size, uniformly, or is one of its ends: node :math:`k` of one is mixed with node :math:`k` of
+    the other, and pairs likewise. True nodes are listed in a canonical order for it. So both losses
+    stay the same when the nodes of true graphs are permuted, as the first condition of lemma 1 of the `Top-n paper
     <https://arxiv.org/abs/2110.02096>`_ wants it, the penalty included.
 
     Args:
-        temperature: That of the softmax whose gradient the generator gets.
+        temperature: What the logits of the generator are divided by, :math:`\tau`. Graphs that are
+            generated at first are almost flat at 1, and no pair differs much from another.
         hard: Whether generated graphs are one-hot, see :func:`~pyg_topn.nn.decoder.relax`.
-        noise: The temperature at which generated graphs are drawn from what is decoded, by
-            :func:`~pyg_topn.nn.decoder.perturb`; at 0 they are the most likely ones. The attribute
-            of this name may be changed in training, to fall from 1 towards 0.
+        noise: The scale of the Gumbel noise that is added then, see
+            :func:`~pyg_topn.nn.decoder.perturb`: with 1, graphs are drawn from what is decoded.
+            A little is enough to keep decisions off the boundary, where penalties on the most
+            likely graphs would leave them. What is trained is then what
+            :meth:`~pyg_topn.models.GraphGAN.sample` gives at :math:`\tau` times this temperature.
+        ends: The share of the points of the gradient penalty that are true or generated graphs
+            themselves; 0 for the original penalty. Types are one-hot, and a point between two
+            graphs is far from that: without any, the critic may be steep where it matters.
         regularizer: Penalties on generated graphs, if any.
         weights: The weights of terms that are to have others.
 
     Raises:
-        ValueError: If a weight is negative or names no term, the temperature is not positive or the noise
-            negative.
+        ValueError: If a weight is negative or names no term, the temperature is not positive,
+            the noise negative, or the share of ends not at least 0 and below 1.
 
     Example:
         >>> from pyg_topn.nn.encoder import GraphCritic
@@ -68,9 +74,10 @@ class GraphGANLoss(nn.Module):
 
     def __init__(
         self,
-        temperature: float = 1.0,
-        hard: bool = True,
-        noise: float = 1.0,
+        temperature: float = 0.25,
+        hard: bool = False,
+        noise: float = 0.3,
+        ends: float = 0.5,
         regularizer: PriorRegularizer | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> None:
@@ -79,9 +86,11 @@ class GraphGANLoss(nn.Module):
             raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
         if not noise >= 0:
             raise ValueError(f"Expected 'noise' to be at least 0 (got {noise})")
+        if not 0 <= ends < 1:
+            raise ValueError(f"Expected 'ends' to be at least 0 and below 1 (got {ends})")
         self.weights = {**WEIGHTS, **(weights or {})}
         check_weights(self.weights, WEIGHTS)
-        self.temperature, self.hard, self.noise = temperature, hard, noise
+        self.temperature, self.hard, self.noise, self.ends = temperature, hard, noise, ends
         self.regularizer = regularizer
 
     def critic_terms(
@@ -107,8 +116,9 @@ class GraphGANLoss(nn.Module):
         """
         true = RelaxedGraphs.from_batch(batch)
         with torch.no_grad():
-            fake = self.relax(self.draw(distribution, generator))
+            fake = relax(self.draw(distribution, generator), hard=self.hard)
         weight = torch.rand(fake.num_graphs, generator=generator, device=fake.nodes.device)
+        weight = ((weight - 0.5) / (1 - self.ends) + 0.5).clamp(0, 1)
         between = true.lerp(fake, weight.to(fake.nodes.dtype))
         terms = {"wasserstein": _mean(critic(true)) - _mean(critic(fake))}
         loss = -terms["wasserstein"]
@@ -132,7 +142,7 @@ class GraphGANLoss(nn.Module):
             generator: Where to draw from.
         """
         drawn = self.draw(distribution, generator)
-        terms = {"adversarial": -_mean(critic(self.relax(drawn)))}
+        terms = {"adversarial": -_mean(critic(relax(drawn, hard=self.hard)))}
         if self.regularizer is not None:
             terms.update(self.regularizer(drawn))
         weighted = [self.weights.get(name, 1.0) * term for name, term in terms.items()]
@@ -141,17 +151,18 @@ class GraphGANLoss(nn.Module):
     def draw(
         self, distribution: GraphDistribution, generator: torch.Generator | None = None
     ) -> GraphDistribution:
-        """Return logits whose most likely graphs are the generated ones."""
-        return perturb(distribution, generator, self.noise) if self.noise else distribution
-
-    def relax(self, distribution: GraphDistribution) -> RelaxedGraphs:
-        """Return the most likely graphs as the critic sees them."""
-        return relax(distribution, self.temperature, self.hard)
+        """Return logits whose softmax, or maximum, are the generated graphs."""
+        sharp = GraphDistribution(
+            distribution.node_logits / self.temperature,
+            distribution.pair_logits / self.temperature,
+            distribution.layout,
+        )
+        return perturb(sharp, generator, self.noise) if self.noise else sharp
 
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}(temperature={self.temperature}, hard={self.hard}, "
-            f"noise={self.noise}, weights={self.weights})"
+            f"noise={self.noise}, ends={self.ends}, weights={self.weights})"
         )
 
 

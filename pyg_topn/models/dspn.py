@@ -25,7 +25,7 @@ class DSPN(nn.Module):
 
     .. math::
         g(\mathbf{X}) &= \frac{1}{n} \mathrm{FSPool}(\mathrm{MLP}(\mathbf{X})) \in \mathbb{R}^L \\
-        \mathbf{X}^{0} &= \mathrm{create}(\mathbf{z}, n) + \mathrm{center} \\
+        \mathbf{X}^{0} &= \mathrm{scale} \cdot \mathrm{create}(\mathbf{z}, n) + \mathrm{center} \\
         \mathbf{X}^{t + 1} &= \mathbf{X}^{t} - \eta \, \nabla_{\mathbf{X}}
             \frac{1}{L} \sum_{l \leq L} \mathrm{smooth}_{L_1} \big(g_l(\mathbf{X}^t) - z_l \big)
 
@@ -48,6 +48,8 @@ class DSPN(nn.Module):
         num_steps: The number of steps of gradient descent.
         step_size: The rate :math:`\eta` of a step, of a set.
         center: Added to created points, so that they start in the middle of the unit square.
+        scale: Multiplies created points, which start with a standard deviation of about 1, so that
+            they start within the unit square.
         sizes: Predicts the size of a set from its latent vector.
 
     Shapes:
@@ -55,9 +57,9 @@ class DSPN(nn.Module):
         - **output:** a list of batches of the same sizes: the initial sets, and those of each step
 
     Raises:
-        ValueError: If a number is below 1 (:obj:`num_steps`: below 0), :obj:`step_size` not
-            positive, the creation layer makes points of another size, or larger sizes may be
-            predicted than created.
+        ValueError: If a number is below 1 (:obj:`num_steps`: below 0), :obj:`step_size` or
+            :obj:`scale` not positive, the creation layer makes points of another size, or larger
+            sizes may be predicted than created.
 
     Example:
         >>> from pyg_topn.nn.creation import TopNCreation
@@ -79,13 +81,18 @@ class DSPN(nn.Module):
         num_steps: int = 10,
         step_size: float = 25.0,
         center: float = 0.5,
+        scale: float = 0.3,
         sizes: SizePredictor | None = None,
     ) -> None:
         super().__init__()
-        _check(in_channels, creation, hidden_channels, num_steps, step_size)
+        _check(in_channels, creation, hidden_channels, num_steps)
+        for name, value in (("step_size", step_size), ("scale", scale)):
+            if not value > 0:
+                raise ValueError(f"Expected '{name}' to be positive (got {value})")
         check_sizes(sizes, creation)
         self.in_channels, self.latent_channels = in_channels, creation.latent_channels
-        self.num_steps, self.step_size, self.center = num_steps, step_size, center
+        self.num_steps, self.step_size = num_steps, step_size
+        self.center, self.scale = center, scale
         widths = [in_channels, hidden_channels, hidden_channels, creation.latent_channels]
         self.mlp = MLP(widths, norm=None)
         self.pool = FSPool(creation.latent_channels, num_pieces, reduce="mean")
@@ -144,7 +151,7 @@ class DSPN(nn.Module):
             raise ValueError(f"Expected 'num_steps' to be at least 0 (got {num_steps})")
         num_nodes = sizes_of(z, num_nodes, self.sizes)
         layout = Layout(num_nodes.cpu(), z.device)
-        x = self.creation(z, num_nodes, generator).x + self.center
+        x = self.scale * self.creation(z, num_nodes, generator).x + self.center
         sets = [build_batch(num_nodes, {"pos": x})]
         for _ in range(num_steps):
             x = self._step(x, z, layout)
@@ -179,9 +186,7 @@ class DSPN(nn.Module):
         return x - self.step_size * gradient if keep else (x - self.step_size * gradient).detach()
 
 
-def _check(
-    in_channels: int, creation: Creation, hidden_channels: int, num_steps: int, step_size: float
-) -> None:
+def _check(in_channels: int, creation: Creation, hidden_channels: int, num_steps: int) -> None:
     for name, value, least in (
         ("in_channels", in_channels, 1),
         ("hidden_channels", hidden_channels, 1),
@@ -189,8 +194,6 @@ def _check(
     ):
         if value < least:
             raise ValueError(f"Expected '{name}' to be at least {least} (got {value})")
-    if not step_size > 0:
-        raise ValueError(f"Expected 'step_size' to be positive (got {step_size})")
     if creation.out_channels != in_channels:
         raise ValueError(
             f"Expected a creation layer that makes points of size {in_channels} "

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.data import Batch
 
-from pyg_topn.models._latents import (
-    check_parts,
-    cond_channels_of,
-    draw_latents,
-    draw_sizes,
-    given_or_drawn,
-    standardise_conditions,
-)
+from pyg_topn.models._graph_generator import GraphGenerator
+from pyg_topn.models._latents import check_parts
 from pyg_topn.models.graph_vae_output import GraphVAEOutput
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation.size_distribution import SizeDistribution
 from pyg_topn.nn.creation.size_predictor import SizePredictor
 from pyg_topn.nn.decoder.graph_decoder import GraphDecoder
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
-from pyg_topn.nn.decoder.valency_capped import valency_capped_mode
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.graph_encoder import GraphEncoder
 from pyg_topn.nn.prior.base import Prior
 from pyg_topn.nn.prior.gaussian import GaussianPrior
-from pyg_topn.utils._names import values_by_name
 from pyg_topn.utils.layout import Layout
 
 
-class GraphVAE(nn.Module):
+class GraphVAE(GraphGenerator):
     r"""The variational autoencoder for graphs of the
     `Top-n paper <https://arxiv.org/abs/2110.02096>`_ (section 5.4, D.3), one-shot: all nodes and
     edges are decoded at once, in one pass.
@@ -84,45 +74,12 @@ class GraphVAE(nn.Module):
         self.sizes = sizes
         self.prior = prior
         self.vocabulary = vocabulary
-        self.conditions: tuple[str, ...] = ()  # Their names, for those who ask by name.
-
-    @property
-    def latent_channels(self) -> int:
-        """The size of a latent vector, L."""
-        return self.decoder.latent_channels
-
-    @property
-    def cond_channels(self) -> int:
-        """The number of conditions, K; 0 if it takes none."""
-        return cond_channels_of(self.decoder, self.prior)
-
-    def standardise_conditions(self, values: Tensor) -> None:
-        r"""Set the moments of the conditions, by which they are standardised.
-
-        Args:
-            values: Those of the training data, :math:`[M, K]`; NaN where unknown.
-
-        Raises:
-            ValueError: If their number does not fit, or one is the same for all graphs.
-        """
-        standardise_conditions(self, values)
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
         for module in self.children():
             if not isinstance(module, SizeDistribution):
                 module.reset_parameters()  # type: ignore[operator]
-
-    def ask(self, wanted: Mapping[str, float]) -> Tensor:
-        r"""Return what is asked of a graph as conditions, :math:`[K]`, for :meth:`sample`.
-
-        Args:
-            wanted: Values by the names in :obj:`conditions`, in any case; the rest is left open.
-
-        Raises:
-            ValueError: If a name is unknown.
-        """
-        return values_by_name(wanted, self.conditions)
 
     def encode(self, batch: Batch) -> DiagonalGaussian:
         r"""Return the posterior over the latent vectors of graphs.
@@ -176,78 +133,15 @@ class GraphVAE(nn.Module):
         distribution = self.decode(z, num_nodes, generator, cond, pairs=pairs)
         return GraphVAEOutput(distribution, posterior, z)
 
-    def sample_sizes(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        r"""Draw the size of a graph for every latent vector, :math:`[B]`, on the CPU."""
-        return draw_sizes(self.sizes, z, generator)
+    @property
+    def _decoder(self) -> GraphDecoder:
+        return self.decoder
 
-    def sample_latents(
+    def _graphs_of(
         self,
-        num_graphs: int,
-        num_nodes: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        cond: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        r"""Draw latent vectors from the prior, and sizes, in the order that they depend on each
-        other.
-
-        Args:
-            num_graphs: How many, :math:`B`.
-            num_nodes: The sizes, :math:`[B]`, if they are given.
-            generator: Where to draw from.
-            cond: The conditions, see :meth:`decode`; sizes do not depend on them.
-
-        Returns:
-            The latent vectors, :math:`[B, L]`, and the sizes, :math:`[B]`.
-
-        Raises:
-            ValueError: If there are not as many sizes as graphs.
-        """
-        return draw_latents(self.prior, self.sizes, num_graphs, num_nodes, generator, cond)
-
-    @torch.no_grad()
-    def sample(
-        self,
-        num_graphs: int,
-        num_nodes: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        temperature: float | None = None,
-        z: Tensor | None = None,
-        correct: bool = False,
-        cond: Tensor | None = None,
-    ) -> Batch:
-        r"""Generate graphs in one pass.
-
-        Args:
-            num_graphs: How many, :math:`B`.
-            num_nodes: Their sizes, :math:`[B]`; drawn if not given.
-            generator: Where latent vectors, sizes and graphs are drawn from.
-            temperature: If given, graphs are drawn from the decoded distribution at this
-                temperature; by default the most likely one is taken.
-            z: The latent vectors, :math:`[B, L]`; drawn from the prior if not given.
-            correct: Whether to keep every atom within the largest valency of its type, by
-                :func:`~pyg_topn.nn.decoder.valency_capped_mode`. What is measured of such graphs
-                is to be reported as corrected, apart from the rest.
-            cond: What is asked of the graphs, see :meth:`decode`; drawn sizes do not depend on it.
-
-        Returns:
-            A batch in the format of the datasets.
-
-        Raises:
-            ValueError: If sizes or latent vectors do not fit, or a correction is asked for without
-                a vocabulary or together with a temperature.
-        """
-        if correct and (self.vocabulary is None or temperature is not None):
-            raise ValueError(
-                "Expected a vocabulary and no temperature for a correction "
-                f"(got {self.vocabulary} and {temperature})"
-            )
-        sources = self.prior, self.sizes
-        asked = cond, self.cond_channels
-        z, num_nodes = given_or_drawn(*sources, num_graphs, num_nodes, generator, z, *asked)
-        distribution = self.decode(z, num_nodes, generator, cond)
-        if correct and self.vocabulary is not None:
-            rules = self.vocabulary.valences, self.vocabulary.bond_orders
-            return valency_capped_mode(distribution, *rules)
-        if temperature is None:
-            return distribution.mode()
-        return distribution.sample(generator, temperature)
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None,
+        cond: Tensor | None,
+    ) -> GraphDistribution:
+        return self.decode(z, num_nodes, generator, cond)

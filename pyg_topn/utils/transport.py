@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from pyg_topn.utils.optional import require
@@ -48,6 +47,8 @@ def transport_plan(cost: Floats) -> Floats:
     rows, columns = cost.shape
     if rows == columns:
         plan = np.zeros((rows, columns))
+        from scipy.optimize import linear_sum_assignment  # Not above: slow to import.
+
         plan[linear_sum_assignment(cost)] = 1 / rows
         return plan
     ot = require("ot", extra="ot")

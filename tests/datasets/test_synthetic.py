@@ -272,8 +272,8 @@ def test_bad_arguments(tmp_path: Path, arguments: dict[str, Any], message: str) 
 
 
 def test_bad_split_and_stream(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Expected 'split' to be one of .*got 'val'"):
-        SyntheticMolecules(tmp_path, split="val")
+    with pytest.raises(ValueError, match=r"Expected 'split' to be one of .*got 'valid'"):
+        SyntheticMolecules(tmp_path, split="valid")
     with pytest.raises(ValueError, match="Expected 'stream'"):
         synthetic_molecules(1, stream=-1)
 

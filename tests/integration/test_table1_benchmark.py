@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+import pyg_topn
+from pyg_topn import _plain_loop
 from pyg_topn.datasets import SetMNIST
 from pyg_topn.losses import ChamferLoss
 
@@ -20,17 +22,14 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module of the runs, with narrow models."""
+    """The module of the runs."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    module = importlib.import_module("set_mnist_runs")
-    monkeypatch.setattr(module, "LATENT_CHANNELS", {"tspn": 8, "dspn": 8})
-    monkeypatch.setattr(module, "POINT_CHANNELS", {"tspn": 16, "dspn": 2})
-    return module
+    return importlib.import_module("set_mnist_runs")
 
 
 def arguments(module: ModuleType, **changes: object) -> dict[str, object]:
-    budget = {"minutes": None, "epochs": 2.0, "lr": 1e-3, "batch_size": 4, **changes}
-    return {"creation": "top_n", "seed": 0, "budget": module.Budget(**budget)}
+    plan = {"epochs": 2.0, "lr": 1e-3, "batch_size": 4, "hidden_channels": 16, **changes}
+    return {"creation": "top_n", "seed": 0, "plan": module.Plan(**plan)}
 
 
 def test_it_prints_a_line_a_method_and_remembers(
@@ -41,27 +40,24 @@ def test_it_prints_a_line_a_method_and_remembers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table1 = importlib.import_module("table1")
+    out = str(tmp_path / "out")
     words = ["--epochs", "0.4", "--seeds", "0", "1", "--batch-size", "4", "--root", str(mnist_root)]
-    words += [
-        "--creations",
-        "iid",
-        "first_n",
-        "top_n",
-        "top_n_same",
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    words += ["--creations", *runs.CREATIONS[:2], *runs.CREATIONS[3:], "--bucket", "--out", out]
+    words += ["--hidden-channels", "16"]
     monkeypatch.setattr(sys, "argv", ["table1.py", *words])
     table1.main()
     said = capsys.readouterr().out
-    lines = [line.split() for line in said.splitlines() if line.startswith(("tspn,", "dspn,"))]
+    way, table = said.split("quoted, table 1")
+    lines = [line.split() for line in table.splitlines() if line.startswith(("tspn,", "dspn,"))]
     assert len(lines) == 8
     assert lines[0][-1] == "16.42±0.53"
     assert all("±" in line[2] for line in lines)
+    assert way.count("\ntspn, top_n_same ") == 2  # 2 steps, so 2 rows of a curve.
     assert "nan" not in said
-    files = sorted((tmp_path / "out").glob("*/*"))
-    assert [path.name for path in files] == ["measured.json"] * 16
-    monkeypatch.setattr(runs, "train", None)
+    assert "0.4 epochs of training a run" in said
+    files = sorted(path.name for path in (tmp_path / "out").glob("*/*"))
+    assert files == ["measured.json"] * 16 + ["model"] * 16
+    monkeypatch.setattr(runs, "fit", None)
     table1.main()  # Nothing is trained again.
     assert capsys.readouterr().out.split("load")[0] == said.split("load")[0]
 
@@ -76,20 +72,20 @@ def test_a_killed_run_goes_on_and_ends_the_same(
 ) -> None:
     chosen = {"model": model, **arguments(runs), "creation": "iid"}
     expected = runs.measure(tmp_path / "whole", mnist_root, **chosen)
-    assert (expected["steps"], expected["epochs"]) == (6, 2.0)
-    monkeypatch.setattr(runs, "SAVE_SECONDS", 0.0)
+    assert (expected["steps"], expected["epochs"]) == (6, 2.0)  # 9 digits, 3 being held out
+    monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
     loss_of, left = runs.loss_of, iter(range(4))
 
-    def killed(*inputs: object) -> torch.Tensor:
+    def killed(*inputs: object) -> dict[str, torch.Tensor]:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        return loss_of(*inputs)
+        return dict(loss_of(*inputs))
 
     monkeypatch.setattr(runs, "loss_of", killed)
     with pytest.raises(KeyboardInterrupt):
         runs.measure(tmp_path / "killed", mnist_root, **chosen)
     (checkpoint,) = (tmp_path / "killed").glob("*/checkpoint.pt")
-    assert torch.load(checkpoint, weights_only=True)["step"] == 4
+    assert torch.load(checkpoint, weights_only=True)["counts"][0] == 4
     monkeypatch.setattr(runs, "loss_of", loss_of)
     found = runs.measure(tmp_path / "killed", mnist_root, **chosen)
     assert found["steps"] == 6
@@ -97,12 +93,16 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     assert not checkpoint.exists()
     (path,) = (tmp_path / "killed").glob("*/measured.json")
     assert json.loads(path.read_text())["seed"] == 0
+    net = pyg_topn.load(path.parent / "model")
+    assert type(net).__name__.lower() == model
+    again = runs.evaluate(net, SetMNIST(mnist_root, "test", model), 0, "cpu")
+    assert again["chamfer"] == pytest.approx(found["chamfer"], rel=1e-5)
 
 
 @pytest.mark.parametrize("model", ["tspn", "dspn"])
 def test_evaluation_is_the_mean_over_sets(runs: ModuleType, mnist_root: Path, model: str) -> None:
     dataset = SetMNIST(mnist_root, "test", model)
-    net = runs.build(model, "first_n", 40)
+    net = runs.BUILDERS[model](**runs.arguments(model, "first_n", 40, runs.Plan()))
     found = runs.evaluate(net, dataset, 0, "cpu")
     loss_fn = ChamferLoss("smooth_l1", point_reduction="mean")
     losses = []
@@ -113,9 +113,17 @@ def test_evaluation_is_the_mean_over_sets(runs: ModuleType, mnist_root: Path, mo
     assert found["chamfer"] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
 
 
-def test_budgets(runs: ModuleType) -> None:
-    both = runs.Budget(minutes=2.0, epochs=4.0, lr=None)
-    assert both.progress(60, 1) == 0.5
-    assert both.progress(60, 3) == 0.75
-    assert str(both).startswith("2 minutes or 4 epochs of training a run")
-    assert runs.Budget(None, 4.0, None).progress(10**6, 1) == 0.25
+def test_reference_sets_are_those_of_the_paper(runs: ModuleType) -> None:
+    for creation, limit in (("top_n", 80), ("top_n_same", 40), ("mlp", 40), ("iid", None)):
+        plan = runs.Plan(step_size=4.0, hidden_channels=8)
+        net = runs.BUILDERS["dspn"](**runs.arguments("dspn", creation, 40, plan))
+        assert (net.step_size, net.mlp.channel_list) == (4.0, [2, 8, 8, 64])
+        assert net.creation.max_num_nodes == limit
+
+
+def test_a_plan_says_what_it_is(runs: ModuleType) -> None:
+    plan = runs.Plan(minutes=2.0, processor_time=True, lr=5e-4, bucket=True)
+    assert str(plan) == (
+        "2 minutes of processor time of training a run, learning rate 0.0005, cosine, "
+        "batches of 32 sets of similar sizes, 256 channels, DSPN's steps 25, on cpu"
+    )

@@ -32,7 +32,7 @@ def test_intervals_are_those_of_student(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
-        (["--creations", "top_n", "iid", "--schedule", "cosine"], ("top_n", "iid")),
+        (["--creations", "top_n", "iid", "--schedule", "plateau"], ("top_n", "iid")),
         (["--study", "reference_points", "--points", "11", "13"], ("11", "13")),
     ],
 )
@@ -44,16 +44,18 @@ def test_it_prints_a_line_a_method_and_remembers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table4 = benchmark("table4", monkeypatch)
-    words = [*words, "--epochs", "1", "--seeds", "0", "1", "--number", "8", "--num-sets", "12"]
+    words = [*words, "--epochs", "2", "--seeds", "0", "1", "--number", "8", "--num-sets", "12"]
     words += ["--root", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["table4.py", *words])
     table4.main()
     said = capsys.readouterr().out
+    way, table = said.split("\nreconstruction")
     for name in rows:
-        assert said.count(f"\n{name} ") == 4  # A line in each of three tables, and the clipping.
+        assert way.count(f"\n{name} ") == 2  # Rows of the curve: a batch an epoch.
+        assert table.count(f"\n{name} ") == 4  # Three tables, and the clipping.
     assert "nan" not in said
-    assert len(list((tmp_path / "out").glob("*.json"))) == 4
-    monkeypatch.setattr(benchmark("set_runs", monkeypatch), "fit", None)
+    assert len(list((tmp_path / "out").glob("*/measured.json"))) == 4
+    monkeypatch.setattr(benchmark("set_runs", monkeypatch), "train_synthetic", None)
     table4.main()  # Nothing is trained again.
     assert capsys.readouterr().out == said
 
@@ -62,3 +64,19 @@ def test_it_needs_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "argv", ["table4.py", "--out", str(tmp_path)])
     with pytest.raises(SystemExit):
         benchmark("table4", monkeypatch).main()
+
+
+def test_what_is_asked_for_is_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    table4 = benchmark("table4", monkeypatch)
+    words = ["--minutes", "1", "--out", "out", "--kl", "0.1", "--neighbor", "7", "--film"]
+    words += ["--early-points", "5", "--creations", "mlp"]
+    recipe = table4.recipes(table4.arguments().parse_args(words))["mlp"]
+    assert recipe.creation == "mlp"
+    assert recipe.weights == {"kl": 0.1, "neighbor": 7.0}
+    assert (recipe.model, recipe.data) == ({"film": True}, {"early_points": 5})
+    words = ["--study", "reference_points", "--epochs", "1", "--out", "out"]
+    recipes = table4.recipes(table4.arguments().parse_args(words))
+    assert [recipe.model["num_reference_points"] for recipe in recipes.values()] == [
+        *table4.REFERENCE_POINTS
+    ]
+    assert {recipe.data["max_points"] for recipe in recipes.values()} == {11}

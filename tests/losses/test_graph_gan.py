@@ -31,6 +31,12 @@ def random_distribution(*sizes: int) -> GraphDistribution:
     )
 
 
+def doubled(distribution: GraphDistribution) -> GraphDistribution:
+    """At a temperature of one half."""
+    logits = 2 * distribution.node_logits, 2 * distribution.pair_logits
+    return GraphDistribution(*logits, distribution.layout)
+
+
 def small_critic(batch_std: bool = False) -> GraphCritic:
     return GraphCritic(4, 3, hidden_channels=6, num_layers=2, batch_std=batch_std).double()
 
@@ -119,9 +125,10 @@ def test_the_terms_of_the_critic(hard: bool, noise: float) -> None:
     terms = loss.critic_terms(critic, batch, distribution, seeded(5))
 
     generator = seeded(5)
-    drawn = perturb(distribution, generator, noise) if noise else distribution
-    fake, true = relax(drawn, 0.5, hard), RelaxedGraphs.from_batch(batch)
-    weight = torch.rand(3, generator=generator).double()
+    drawn = doubled(distribution)
+    drawn = perturb(drawn, generator, noise) if noise else drawn
+    fake, true = relax(drawn, hard=hard), RelaxedGraphs.from_batch(batch)
+    weight = (2 * torch.rand(3, generator=generator) - 0.5).clamp(0, 1).double()
     difference = critic(true).mean() - critic(fake).mean()
     penalty = gradient_penalty(critic, true.lerp(fake, weight))
     torch.testing.assert_close(terms["wasserstein"], difference)
@@ -132,6 +139,22 @@ def test_the_terms_of_the_critic(hard: bool, noise: float) -> None:
     plain = loss.critic_terms(critic, batch, distribution, seeded(5), penalize=False)
     assert list(plain) == ["wasserstein", "loss"]
     torch.testing.assert_close(plain["loss"], -difference)
+
+
+@pytest.mark.parametrize("ends", [0.0, 0.5, 0.8])
+def test_the_share_of_penalties_at_the_ends(ends: float) -> None:
+    distribution = random_distribution(*[2] * 400)
+    batch, seen = random_distribution(*[2] * 400).mode(), []
+
+    def recording(graphs: RelaxedGraphs) -> Tensor:
+        seen.append(graphs.detach())
+        return graphs.nodes.sum(dim=1).view(-1, 2).sum(dim=1)
+
+    GraphGANLoss(hard=False, ends=ends).critic_terms(recording, batch, distribution, seeded(0))
+    true, fake, between = seen
+    for end in (true, fake):
+        same = (between.nodes == end.nodes).all(dim=1).view(-1, 2).all(dim=1)
+        assert same.double().mean().item() == pytest.approx(ends / 2, abs=0.08)
 
 
 def test_the_order_of_the_nodes_of_true_graphs_changes_nothing() -> None:
@@ -150,11 +173,11 @@ def test_the_order_of_the_nodes_of_true_graphs_changes_nothing() -> None:
 def test_the_terms_of_the_generator() -> None:
     critic, distribution = small_critic(), random_distribution(*SIZES)
     regularizer = PriorRegularizer((4, 3, 2, 1), (1, 2, 3)).double()
-    loss = GraphGANLoss(regularizer=regularizer, weights={"valency": 2.0, "connectivity": 0.5})
+    loss = GraphGANLoss(0.5, regularizer=regularizer, weights={"valency": 2.0, "connectivity": 0.5})
     terms = loss.generator_terms(critic, distribution, seeded(1))
-    drawn = perturb(distribution, seeded(1))
+    drawn = perturb(doubled(distribution), seeded(1), 0.3)
     penalties = regularizer(drawn)
-    torch.testing.assert_close(terms["adversarial"], -critic(relax(drawn)).mean())
+    torch.testing.assert_close(terms["adversarial"], -critic(relax(drawn, hard=False)).mean())
     assert all(torch.equal(terms[name], penalties[name]) for name in penalties)
     total = terms["adversarial"] + 2 * penalties["valency"] + 0.5 * penalties["connectivity"]
     torch.testing.assert_close(terms["loss"], total)
@@ -192,6 +215,9 @@ def test_what_does_not_fit_is_refused() -> None:
         GraphGANLoss(temperature=0.0)
     with pytest.raises(ValueError, match=r"'noise' to be at least 0 \(got -1.0\)"):
         GraphGANLoss(noise=-1.0)
+    for ends in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=rf"at least 0 and below 1 \(got {ends}\)"):
+            GraphGANLoss(ends=ends)
     with pytest.raises(ValueError, match=r"weights >= 0 of terms among .*\(got -1.0 of 'penalty'"):
         GraphGANLoss(weights={"penalty": -1.0})
     with pytest.raises(ValueError, match=r"\(got 1.0 of 'kl'\)"):
@@ -204,7 +230,7 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_repr() -> None:
     text = repr(GraphGANLoss(0.5, weights={"penalty": 5.0}))
     assert text == (
-        "GraphGANLoss(temperature=0.5, hard=True, noise=1.0, "
+        "GraphGANLoss(temperature=0.5, hard=False, noise=0.3, ends=0.5, "
         "weights={'penalty': 5.0, 'valency': 1.0, 'connectivity': 1.0})"
     )
 
@@ -235,7 +261,8 @@ def test_the_critic_separates_and_the_generator_learns() -> None:
         return terms["wasserstein"].item()
 
     def share_of_triangles() -> float:
-        made = gan.sample(200, generator=seeded(0), temperature=1.0).to_data_list()
+        warmth = loss.temperature * loss.noise
+        made = gan.sample(200, generator=seeded(0), temperature=warmth).to_data_list()
         single = [data.num_edges == 6 and bool(data.edge_attr[:, 0].all()) for data in made]
         carbon = [bool(data.x[:, 0].all()) for data in made]
         return sum(a and b for a, b in zip(single, carbon, strict=True)) / 200
@@ -252,4 +279,4 @@ def test_the_critic_separates_and_the_generator_learns() -> None:
         loss.generator_terms(gan.critic, distribution)["loss"].backward()
         optimizer.step()
     assert close < 0.5 * apart[-1]
-    assert share_of_triangles() > 0.6
+    assert share_of_triangles() > 0.8

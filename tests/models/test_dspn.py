@@ -57,8 +57,8 @@ def test_shapes(creation: str, training: bool) -> None:
 
 
 def test_the_first_set_is_the_created_one() -> None:
-    dspn, z, num_nodes = small(center=0.25), torch.randn(2, 8), torch.tensor([4, 12])
-    expected = dspn.creation(z, num_nodes).x + 0.25
+    dspn, z, num_nodes = small(center=0.25, scale=0.5), torch.randn(2, 8), torch.tensor([4, 12])
+    expected = 0.5 * dspn.creation(z, num_nodes).x + 0.25
     assert torch.equal(dspn.decode(z, num_nodes)[0].pos, expected)
 
 
@@ -208,6 +208,7 @@ def test_no_sets() -> None:
         ({"hidden_channels": 0}, r"Expected 'hidden_channels' to be at least 1 \(got 0\)"),
         ({"num_steps": -1}, r"Expected 'num_steps' to be at least 0 \(got -1\)"),
         ({"step_size": 0.0}, r"Expected 'step_size' to be positive \(got 0.0\)"),
+        ({"scale": -1.0}, r"Expected 'scale' to be positive \(got -1.0\)"),
         ({"in_channels": 3}, r"makes points of size 3 \(got 2\)"),
     ],
 )

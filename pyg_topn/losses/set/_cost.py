@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy.spatial.distance import cdist
 from torch import Tensor
 
 Floats = npt.NDArray[np.float64]
@@ -41,6 +40,9 @@ def pairwise_cost(x: Tensor, y: Tensor, distance: str) -> Tensor:
 def numpy_cost(x: Floats, y: Floats, distance: str) -> Floats:
     """The cost of all pairs of points [n, C] and [m, C] of one set: [n, m]."""
     if distance in _NUMPY_METRICS:
+        # Here, since an import of the package would take a tenth of a second more.
+        from scipy.spatial.distance import cdist
+
         return np.asarray(cdist(x, y, _NUMPY_METRICS[distance]))
     cost = np.zeros((x.shape[0], y.shape[0]))
     for of_x, of_y in zip(x.T, y.T, strict=True):

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch_geometric.utils import scatter
 
@@ -81,5 +80,7 @@ def _solve(cost: Floats) -> Plan:
     by_row, by_column = repeated // n, repeated // m
     if n != m:
         cost = cost.repeat(by_row, axis=0).repeat(by_column, axis=1)
+    from scipy.optimize import linear_sum_assignment  # Not above: slow to import.
+
     row, column = linear_sum_assignment(cost)
     return row // by_row, column // by_column, np.full(repeated, 1 / repeated)
