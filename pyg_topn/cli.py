@@ -130,14 +130,14 @@ def sample(
         generate_smiles,
         write_molecules,
     )
-    from pyg_topn.models import GraphVAE
+    from pyg_topn.models import GraphGAN, GraphVAE
     from pyg_topn.pretrained import load
 
     check_output(out)
     if processes is not None and out.suffix != ".smi":
         raise ValueError(f"Expected a file ending in .smi with '--processes' (got '{out}')")
     vae = load(model)
-    if not isinstance(vae, GraphVAE):
+    if not isinstance(vae, GraphVAE | GraphGAN):
         raise ValueError(f"Expected a model of molecules (got a {type(vae).__name__} in '{model}')")
     words = (vae, number, seed, batch_size, temperature, correct)
     asked = _conditions(condition) if condition else None

@@ -15,7 +15,7 @@ from pyg_topn._molecule_files import FORMATS, check_output, write_molecules
 from pyg_topn._smiles_pipeline import default_processes, smiles_of_batches
 from pyg_topn.datasets import qm9_smiles, read_smiles_file
 from pyg_topn.metrics import MoleculeMetrics, MoleculeReport
-from pyg_topn.models import GraphVAE
+from pyg_topn.models import GraphGAN, GraphVAE
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.plot import plot_histograms
 from pyg_topn.utils.optional import is_installed, require
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def generate_molecules(
-    model: GraphVAE,
+    model: GraphVAE | GraphGAN,
     num_molecules: int,
     seed: int = 0,
     batch_size: int = 2048,
@@ -76,7 +76,7 @@ def generate_molecules(
 
 
 def generate_smiles(
-    model: GraphVAE,
+    model: GraphVAE | GraphGAN,
     num_molecules: int,
     seed: int = 0,
     batch_size: int = 2048,
@@ -129,7 +129,7 @@ def generate_smiles(
     return smiles_of_batches(batches, vocabulary, min(processes, -(-num_molecules // batch_size)))
 
 
-def _vocabulary(model: GraphVAE) -> MoleculeVocabulary:
+def _vocabulary(model: GraphVAE | GraphGAN) -> MoleculeVocabulary:
     require("rdkit.Chem", extra="chem")
     if model.vocabulary is None:
         raise ValueError("Expected a model with a vocabulary of atoms and bonds (got none)")
@@ -137,7 +137,7 @@ def _vocabulary(model: GraphVAE) -> MoleculeVocabulary:
 
 
 def _batches(
-    model: GraphVAE,
+    model: GraphVAE | GraphGAN,
     num_molecules: int,
     seed: int,
     batch_size: int,
@@ -161,7 +161,7 @@ def _batches(
 
 
 def _sampled(
-    model: GraphVAE, num_molecules: int, seed: int, batch_size: int, how: dict[str, Any]
+    model: GraphVAE | GraphGAN, num_molecules: int, seed: int, batch_size: int, how: dict[str, Any]
 ) -> Generator[Batch, None, None]:
     generator = torch.Generator().manual_seed(seed)
     was_training = model.training

@@ -17,9 +17,11 @@ from torch import Tensor
 from pyg_topn.models import (
     DSPN,
     TSPN,
+    GraphGAN,
     GraphVAE,
     SetVAE,
     build_dspn,
+    build_graph_gan,
     build_graph_vae,
     build_set_vae,
     build_tspn,
@@ -29,11 +31,12 @@ from pyg_topn.utils._paths import check_folder
 
 WEIGHTS, CONFIG, FORMAT = "model.safetensors", "config.json", 1
 SHIPPED = Path(__file__).parent / "_pretrained"
-Model = GraphVAE | SetVAE | TSPN | DSPN
+Model = GraphVAE | GraphGAN | SetVAE | TSPN | DSPN
 
 #: What builds a model of every kind from the arguments that are saved with it.
 BUILDERS: dict[str, Callable[..., Model]] = {
     "GraphVAE": build_graph_vae,
+    "GraphGAN": build_graph_gan,
     "SetVAE": build_set_vae,
     "TSPN": build_tspn,
     "DSPN": build_dspn,
@@ -55,13 +58,13 @@ def save(
 
     Args:
         model: The model: a :class:`~pyg_topn.models.GraphVAE`,
-            :class:`~pyg_topn.models.SetVAE`, :class:`~pyg_topn.models.TSPN` or
+            :class:`~pyg_topn.models.GraphGAN`, :class:`~pyg_topn.models.SetVAE`, :class:`~pyg_topn.models.TSPN` or
             :class:`~pyg_topn.models.DSPN`.
         folder: Where to save it.
         arguments: What :func:`~pyg_topn.models.build_graph_vae` built it from, or
             :func:`~pyg_topn.models.build_set_vae`, :func:`~pyg_topn.models.build_tspn` or
             :func:`~pyg_topn.models.build_dspn`.
-        vocabulary: What node and edge types of a graph VAE mean.
+        vocabulary: What node and edge types of a model of graphs mean.
         card: Anything to remember about the training, as plain JSON types.
         dtype: What floating-point weights are stored as; by default as they are. ``torch.float16``
             halves the file; a model that is loaded computes in single precision all the same.
@@ -114,7 +117,7 @@ def _check_kind(model: Model, vocabulary: MoleculeVocabulary | None) -> None:
     name = type(model).__name__
     if name not in BUILDERS:
         raise TypeError(f"Expected a model among {', '.join(BUILDERS)} (got {name})")
-    if vocabulary is not None and not isinstance(model, GraphVAE):
+    if vocabulary is not None and not isinstance(model, GraphVAE | GraphGAN):
         raise ValueError(f"Expected no vocabulary with a model of sets (got one with a {name})")
 
 
@@ -144,7 +147,7 @@ def _build(config: dict[str, Any]) -> Model:
     model = BUILDERS[name](**arguments)
     if described is None:
         return model
-    if not isinstance(model, GraphVAE):
+    if not isinstance(model, GraphVAE | GraphGAN):
         raise ValueError(f"a vocabulary of a {name}")
     model.vocabulary = MoleculeVocabulary.from_dict(described)
     num_types = len(model.vocabulary.atoms), len(model.vocabulary.bonds)
@@ -167,7 +170,7 @@ def load(folder: str | os.PathLike[str]) -> Model:
 
     Returns:
         The model, of the class that was saved, in evaluation mode; the :obj:`vocabulary` of a
-        graph VAE says what its types mean.
+        model of graphs says what its types mean.
 
     Raises:
         ValueError: If there is no model in the folder, or it is damaged.

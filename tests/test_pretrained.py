@@ -12,11 +12,14 @@ from safetensors.torch import load_file, save_file
 
 import pyg_topn
 from pyg_topn import pretrained
+from pyg_topn.generate import generate_smiles
 from pyg_topn.models import (
     DSPN,
     TSPN,
+    GraphGAN,
     SetVAE,
     build_dspn,
+    build_graph_gan,
     build_graph_vae,
     build_set_vae,
     build_tspn,
@@ -67,6 +70,17 @@ def test_the_same_model_comes_back(creation: str, predict_size: bool, tmp_path: 
     for key in ("x", "edge_index", "edge_attr", "batch"):
         assert torch.equal(samples[0][key], samples[1][key])
     assert samples[0].num_nodes > 20
+
+
+def test_a_gan_comes_back_and_its_molecules_are_those_of_any_model(tmp_path: Path) -> None:
+    given = {"num_node_types": 4, "edge_orders": [1, 2, 3], "size_histogram": [0, 1, 2, 3]}
+    model = build_graph_gan(**given)
+    model.vocabulary = QM9
+    back = load(save(model, tmp_path / "model", given, QM9))
+    assert isinstance(back, GraphGAN)
+    assert back.vocabulary == QM9
+    smiles = [list(generate_smiles(each, 5, processes=0)) for each in (model, back)]
+    assert smiles[0] == smiles[1]
 
 
 SET_MODELS: dict[str, tuple[Any, type, dict[str, Any]]] = {
@@ -217,7 +231,7 @@ def damage(folder: Path, kind: str) -> None:
         ("other widths", ".*"),
         ("other vocabulary", "a vocabulary of 3 atoms and 3 bonds"),
         ("no vocabulary", ".*"),
-        ("other model", "a Linear, this version reads GraphVAE, SetVAE, TSPN, DSPN"),
+        ("other model", "a Linear, this version reads GraphVAE, GraphGAN, SetVAE, TSPN, DSPN"),
         ("another model's arguments", ".*max_num_nodes.*"),
         ("other format", "format 2, this version reads 1"),
     ],

@@ -37,8 +37,8 @@ class GraphGANLoss(nn.Module):
     where :math:`\tilde{X}` is drawn from the line between a true and a generated graph of the same
     size, uniformly, or is one of its ends: node :math:`k` of one is mixed with node :math:`k` of
     the other, and pairs likewise. True nodes are listed in a canonical order for it. So both losses
-    stay the same when the nodes of true graphs are permuted, as the first condition of lemma 1 of the `Top-n paper
-    <https://arxiv.org/abs/2110.02096>`_ wants it, the penalty included.
+    stay the same when the nodes of true graphs are permuted, as the first condition of lemma 1 of
+    the `Top-n paper <https://arxiv.org/abs/2110.02096>`_ wants it, the penalty included.
 
     Args:
         temperature: What the logits of the generator are divided by, :math:`\tau`. Graphs that are

@@ -13,11 +13,13 @@ def named_creation(
     largest: int,
     num_reference_points: int,
     order: str = "reference",
+    times_size: bool = False,
     **arguments: Any,
 ) -> Creation:
     """A creation layer by its name: of what limits the sizes, each takes what is its own."""
     if creation == "top_n":
-        arguments.update(num_reference_points=num_reference_points, order=order)
+        points = {"num_reference_points": num_reference_points}
+        arguments.update(**points, order=order, times_size=times_size)
     elif creation in ("first_n", "mlp"):
         arguments["max_num_nodes"] = largest
     return creation_resolver(creation, **arguments)

@@ -31,6 +31,7 @@ def build_set_vae(
     film: bool = False,
     predict_size: bool = False,
     cond_channels: int = 0,
+    times_size: bool = False,
 ) -> SetVAE:
     r"""Build a :class:`SetVAE` from plain numbers and names.
 
@@ -51,6 +52,8 @@ def build_set_vae(
         predict_size: Whether sizes are predicted from the latent vector instead of drawn from the
             histogram.
         cond_channels: The number of conditions that can be asked of a set.
+        times_size: Whether the weights of the points that Top-n selects average to 1 whatever the
+            size of a set, see :class:`~pyg_topn.nn.creation.TopNCreation`.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
@@ -67,6 +70,7 @@ def build_set_vae(
         largest,
         largest if num_reference_points is None else num_reference_points,
         order,
+        times_size,
         latent_channels=latent_channels,
         out_channels=creation_channels,
         cond_channels=cond_channels,

@@ -43,6 +43,11 @@ class TopNCreation(Creation):
         order: The order in which the selected points are listed. ``"reference"``, the order of
             the reference set, lets a row keep its identity when :math:`\mathbf{z}` moves;
             ``"cosine"`` lists the largest cosine first. The set is the same.
+        times_size: Whether the softmax is multiplied by :math:`n`, so that the weights of a set
+            average to 1 whatever its size. As printed in the paper they average to :math:`1 / n`,
+            and :math:`\mathbf{R}[\mathbf{s}]` counts 17 times as much in a set of 2 points as in
+            one of 35 beside what comes from :math:`\mathbf{z}`; no weight of the layer can undo it.
+            For sets of nearly one size it makes no difference.
         cond_channels: See :class:`Creation`.
 
     Shapes:
@@ -66,6 +71,7 @@ class TopNCreation(Creation):
         angle_channels: int = 4,
         hidden_channels: int = 64,
         order: str = "reference",
+        times_size: bool = False,
         cond_channels: int = 0,
     ) -> None:
         super().__init__(
@@ -78,6 +84,7 @@ class TopNCreation(Creation):
         self.num_reference_points = num_reference_points
         self.angle_channels = angle_channels
         self.order = order
+        self.times_size = times_size
         self.angle_mlp = MLP([latent_channels, hidden_channels, angle_channels], norm=None)
         self.angles = nn.Parameter(torch.empty(num_reference_points, angle_channels))
         self.representations = nn.Parameter(torch.empty(num_reference_points, out_channels))
@@ -103,8 +110,10 @@ class TopNCreation(Creation):
             last.bias.normal_()
         nn.init.normal_(self.angles)
         nn.init.normal_(self.representations)
-        nn.init.normal_(self.cosine_scale.weight, mean=self.num_reference_points, std=1.0)
-        nn.init.normal_(self.cosine_shift.weight, std=1.0)
+        mean = 1.0 if self.times_size else float(self.num_reference_points)
+        std = mean / self.num_reference_points
+        nn.init.normal_(self.cosine_scale.weight, mean=mean, std=std)
+        nn.init.normal_(self.cosine_shift.weight, std=std)
         nn.init.normal_(self.latent_scale.weight, std=1 / math.sqrt(self.latent_channels))
         nn.init.normal_(self.latent_shift.weight, std=1 / math.sqrt(self.latent_channels))
 
@@ -151,6 +160,8 @@ class TopNCreation(Creation):
         cosines = self.cosines(z)
         slots, selected = self.select(cosines, ptr.diff())
         weights = cosines.masked_fill(~selected, -math.inf).softmax(dim=1)  # [B, n_0]
+        if self.times_size:
+            weights = weights * ptr.diff().unsqueeze(1)
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
         first = batch * self.num_reference_points
         # index_select, since the gradient of x[index] on the CPU takes several times as long.
@@ -167,5 +178,6 @@ class TopNCreation(Creation):
         return (
             f"{self.__class__.__name__}({self.latent_channels}, {self.out_channels}, "
             f"num_reference_points={self.num_reference_points}, "
-            f"angle_channels={self.angle_channels}, order='{self.order}')"
+            f"angle_channels={self.angle_channels}, order='{self.order}'"
+            f"{', times_size=True' if self.times_size else ''})"
         )

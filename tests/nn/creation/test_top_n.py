@@ -66,6 +66,24 @@ def test_the_equations_of_the_paper(order: str, angle_channels: int) -> None:
         np.testing.assert_allclose(batch[g].x.detach().numpy(), x, rtol=0, atol=1e-6)
 
 
+def test_times_the_size_the_weights_average_to_one() -> None:
+    """Equation 8 times n: points of all sizes have representations of the same scale."""
+    layer = TopNCreation(3, 5, 8, times_size=True).double()
+    plain = TopNCreation(3, 5, 8).double()
+    plain.load_state_dict(layer.state_dict())
+    z = torch.randn(5, 3, dtype=torch.float64)
+    with torch.no_grad():
+        for each in (layer, plain):
+            each.latent_shift.weight.zero_()
+    times, once = layer(z, SIZES), plain(z, SIZES)
+    for g, n in enumerate(SIZES.tolist()):
+        torch.testing.assert_close(times[g].x, n * once[g].x)
+    # At first the weights of R are near 1 then, and near n0 without.
+    assert float(layer.cosine_scale.weight.detach().mean()) == pytest.approx(1, abs=0.3)
+    plain.reset_parameters()
+    assert float(plain.cosine_scale.weight.detach().mean()) == pytest.approx(8, abs=2)
+
+
 def test_single_precision_is_close() -> None:
     layer = TopNCreation(3, 5, 8)
     z = torch.randn(5, 3)
