@@ -58,8 +58,8 @@ def save(
 
     Args:
         model: The model: a :class:`~pyg_topn.models.GraphVAE`,
-            :class:`~pyg_topn.models.GraphGAN`, :class:`~pyg_topn.models.SetVAE`, :class:`~pyg_topn.models.TSPN` or
-            :class:`~pyg_topn.models.DSPN`.
+            :class:`~pyg_topn.models.GraphGAN`, :class:`~pyg_topn.models.SetVAE`,
+            :class:`~pyg_topn.models.TSPN` or :class:`~pyg_topn.models.DSPN`.
         folder: Where to save it.
         arguments: What :func:`~pyg_topn.models.build_graph_vae` built it from, or
             :func:`~pyg_topn.models.build_set_vae`, :func:`~pyg_topn.models.build_tspn` or
