@@ -29,6 +29,7 @@ from pyg_topn.transforms import (
     HeavyAtomGraph,
     OneHotLabels,
     PermuteNodes,
+    SpectralOrder,
     ToPointSet,
 )
 
@@ -79,7 +80,7 @@ CHAINS: dict[str, tuple[Graphs, Chain]] = {
     ),
     "structure alone": (
         fake,
-        lambda: T.Compose([OneHotLabels(), CanonicalOrder(), T.LocalDegreeProfile()]),
+        lambda: T.Compose([OneHotLabels(), SpectralOrder(2), T.LocalDegreeProfile()]),
     ),
     "communities": (
         karate,
