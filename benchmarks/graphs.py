@@ -112,7 +112,7 @@ def table(family: str, runs: Sequence[Run], options: argparse.Namespace) -> list
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
-    return f"{name:32s}" + "".join(f"{text:>15s}" for text in cells)
+    return f"{name:32s}" + "".join(f" {text:>15s}" for text in cells)
 
 
 def _share(runs: Sequence[Run], scores: str, name: str) -> str:
