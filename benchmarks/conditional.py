@@ -34,6 +34,7 @@ from torch import Tensor
 import pyg_topn
 from pyg_topn.datasets import HeavyAtomQM9
 from pyg_topn.metrics import MoleculeMetrics
+from pyg_topn.metrics._verdict import sanitized
 from pyg_topn.models import GraphVAE
 from pyg_topn.training import train_qm9
 
@@ -154,22 +155,13 @@ def _row(
     }
     errors: dict[str, list[float]] = {}
     for molecule, wanted in zip(molecules, values.tolist(), strict=True):
-        if not _sanitised(molecule):
+        clean = sanitized(molecule)
+        if clean is None:
             continue
         for name, value in zip(model.conditions, wanted, strict=True):
             if name in COMPUTED:
-                errors.setdefault(name, []).append(abs(COMPUTED[name](molecule) - value))
+                errors.setdefault(name, []).append(abs(COMPUTED[name](clean) - value))
     return found | {name: sum(several) / len(several) for name, several in errors.items()}
-
-
-def _sanitised(molecule: Mol) -> bool:
-    from rdkit.Chem import SanitizeMol
-
-    try:
-        SanitizeMol(molecule)
-    except ValueError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

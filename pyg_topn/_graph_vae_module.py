@@ -67,7 +67,8 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             model,
             self.regularizer.is_flawed,
             hard_share=chosen.hard_share,
-            conds=lambda: self._latents().cond,
+            # Without conditions, the data need not be encoded for it.
+            conds=lambda: self._latents().cond if model.cond_channels else None,
         )
 
     @property
@@ -105,11 +106,10 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         count = max(1, int(batch.num_graphs * self.chosen.prior_share))
         sizes = batch._slice_dict["x"].diff()[:count]
 
-        cond = None if self._cond(batch) is None else batch.y[:count]
+        cond = batch.y[:count] if self.model.cond_channels else None
 
         def draw() -> tuple[Tensor, Tensor, Tensor | None]:
-            asked = cond if self.model.prior.cond_channels else None
-            return self.model.prior.sample(sizes, cond=asked), sizes, cond
+            return *self.model.sample_latents(sizes.numel(), sizes, cond=cond), cond
 
         return self._penalise({**terms, "loss": loss}, progress, draw)
 

@@ -62,8 +62,8 @@ class PriorLatents:
         any_size = torch.randint(1, self.model.sizes.max_num_nodes + 1, (number,))
         self.num_nodes = torch.where(rare, any_size, sizes)
         self.cond = self._drawn_conditions(number)
-        asked = self.cond if self.model.prior.cond_channels else None
-        self.z, self._left = self.model.prior.sample(self.num_nodes, cond=asked), self.uses
+        self.z, _ = self.model.sample_latents(number, self.num_nodes, cond=self.cond)
+        self._left = self.uses
         if self.is_flawed is not None and self.hard_share > 0:
             parts = torch.arange(number).split(2048)
             flaws = [self.is_flawed(self._decode(part)) for part in parts]
