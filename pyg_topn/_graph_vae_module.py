@@ -12,11 +12,12 @@ from torch_geometric.data import Batch
 
 from pyg_topn._data_latents import DataLatents
 from pyg_topn._prior_latents import PriorLatents
+from pyg_topn._teacher_pairs import TeacherPairs
 from pyg_topn.losses import GraphVAELoss, PriorRegularizer, target_pairs
 from pyg_topn.losses.matching import matcher_resolver
 from pyg_topn.metrics import MoleculeMetrics
 from pyg_topn.models import GraphVAE
-from pyg_topn.nn.prior import RectifiedFlowPrior
+from pyg_topn.nn.prior import OneStepPrior, RectifiedFlowPrior
 from pyg_topn.recipe import Recipe
 from pyg_topn.utils.optional import require
 from pyg_topn.utils.precision import has_fast_bfloat16
@@ -63,12 +64,9 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         self.loss = GraphVAELoss(matcher_resolver(chosen.matcher), orders, chosen.weights)
         self.regularizer = PriorRegularizer(model.vocabulary.valences, orders)
         self._data_latents: DataLatents | None = None
+        self._teacher_pairs: TeacherPairs | None = None
         self._prior_latents = PriorLatents(
-            model,
-            self.regularizer.is_flawed,
-            hard_share=chosen.hard_share,
-            # Without conditions, the data need not be encoded for it.
-            conds=lambda: self._latents().cond if model.cond_channels else None,
+            model, self.regularizer.is_flawed, hard_share=chosen.hard_share, conds=self._conds
         )
 
     @property
@@ -89,7 +87,12 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         stage, progress = self.chosen.stage_at(self.progress(self.trainer))
-        steps = {"joint": self._joint, "flow": self._flow, "decoder": self._decoder}
+        steps = {
+            "joint": self._joint,
+            "flow": self._flow,
+            "distillation": self._distillation,
+            "decoder": self._decoder,
+        }
         terms = steps[stage.kind](batch, progress)
         self.log_dict({f"train/{key}": value.detach() for key, value in terms.items()})
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])
@@ -121,6 +124,16 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         fast = has_fast_bfloat16(z.device)
         with torch.autocast(z.device.type, torch.bfloat16, enabled=fast):
             return {"loss": self.model.prior.loss(z, num_nodes, cond=cond)}
+
+    def _distillation(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """The prior in one step alone, on what the flow makes of noise."""
+        prior = self.model.prior
+        assert isinstance(prior, OneStepPrior)
+        if self._teacher_pairs is None:
+            prior.begin_distillation()
+            self._teacher_pairs = TeacherPairs(self.model, prior, conds=self._conds)
+        pairs = self._teacher_pairs.draw(self.chosen.flow_batches * batch.num_graphs)
+        return {"loss": prior.distillation_loss(*pairs)}
 
     def _decoder(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The decoder alone, on the data and on samples of the prior."""
@@ -165,6 +178,10 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             if isinstance(self.model.prior, RectifiedFlowPrior):
                 self._data_latents.standardise(self.model.prior)
         return self._data_latents
+
+    def _conds(self) -> Tensor | None:
+        """The conditions of the data; without any, the data need not be encoded for it."""
+        return self._latents().cond if self.model.cond_channels else None
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
         output = self.model(batch, cond=self._cond(batch), pairs=self._pairs(batch))

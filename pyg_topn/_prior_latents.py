@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from pyg_topn._prior_requests import draw_requests
 from pyg_topn.models import GraphVAE
 from pyg_topn.nn.decoder import GraphDistribution
 
@@ -57,11 +58,8 @@ class PriorLatents:
 
     @torch.no_grad()
     def _refill(self, number: int) -> None:
-        sizes = self.model.sample_sizes(torch.empty(number, 0))
-        rare = torch.rand(number) < self.uniform
-        any_size = torch.randint(1, self.model.sizes.max_num_nodes + 1, (number,))
-        self.num_nodes = torch.where(rare, any_size, sizes)
-        self.cond = self._drawn_conditions(number)
+        asked = draw_requests(self.model, number, self.conds(), self.uniform)
+        self.num_nodes, self.cond = asked
         self.z, _ = self.model.sample_latents(number, self.num_nodes, cond=self.cond)
         self._left = self.uses
         if self.is_flawed is not None and self.hard_share > 0:
@@ -73,10 +71,3 @@ class PriorLatents:
         there = part.to(self.z.device, non_blocking=True)
         cond = None if self.cond is None else self.cond[there]
         return self.model.decode(self.z[there], self.num_nodes[part], cond=cond)
-
-    def _drawn_conditions(self, number: int) -> Tensor | None:
-        """Conditions of graphs of the data, which may be at odds with the sizes drawn."""
-        conds = self.conds()
-        if conds is None:
-            return None
-        return conds[torch.randint(conds.size(0), (number,), device=conds.device)]

@@ -48,7 +48,7 @@ def make_trainer(
         timer,
         _SaveAtEnd(folder / "last.ckpt"),  # Before the averages replace the weights.
         _StopEarly(MONITOR, mode="max", patience=patience),
-        cb.ModelCheckpoint(filename="best", monitor=MONITOR, mode="max", **options),
+        _KeepBest(filename="best", monitor=MONITOR, mode="max", **options),
         cb.ModelCheckpoint(filename="last", train_time_interval=interval, **options),
     ]
     if ema_decay:
@@ -139,6 +139,18 @@ class _SaveAtEnd(L.callbacks.Callback):  # type: ignore[name-defined]
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         trainer.save_checkpoint(self.path)
+
+
+class _KeepBest(L.callbacks.ModelCheckpoint):  # type: ignore[name-defined]
+    """The best model of the last stage: one of a stage before it is not finished."""
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if pl_module.is_last_stage:
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if pl_module.is_last_stage:
+            super().on_validation_end(trainer, pl_module)
 
 
 class _StopEarly(L.callbacks.EarlyStopping):  # type: ignore[name-defined]

@@ -57,6 +57,10 @@ def train(
         list[str] | None,
         typer.Option(help="Of qm9: a property that the model can be asked for; repeat for more."),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Of qm9, with --prior one_step: a trained model, a folder or a name."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the processed data.", show_default="data/DATASET")
     ] = None,
@@ -64,6 +68,7 @@ def train(
     """Train a graph VAE of molecules, or a set VAE; the model is written to OUT/model."""
     given = {"recipe": recipe, "matcher": matcher, "prior": prior}
     names = {name: value.value for name, value in given.items() if value is not None}
+    names |= {} if teacher is None else {"teacher": teacher}
     out = Path("runs") / dataset.value if out is None else out
     root = Path("data") / dataset.value if data is None else data
     budget: dict[str, Any] = {"minutes": minutes, "epochs": epochs, "seed": seed, "resume": resume}
@@ -89,6 +94,7 @@ def _train(
             recipe_name=names.get("recipe", "default"),
             matcher=names.get("matcher"),
             prior=names.get("prior"),
+            teacher=names.get("teacher"),
             conditions=conditions,
             **arguments,
         )

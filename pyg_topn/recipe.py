@@ -78,6 +78,22 @@ _AUXILIARY = ("formula", "edge_count", "edge_type_share", "valency")
 
 _FLOW = {"prior_steps": 8, "prior_guidance": 3.0}
 
+# What goes with a prior that is fitted after the encoder.
+_STAGES = {
+    "rectified_flow": (
+        Stage("joint", 0.4, 2e-3),
+        Stage("flow", 0.3, 2e-3),
+        Stage("decoder", 0.3, 1e-3),
+    ),
+    # Samples of the prior cost the stage of the decoder less, so it is the shorter one.
+    "one_step": (
+        Stage("joint", 0.4, 2e-3),
+        Stage("flow", 0.25, 2e-3),
+        Stage("distillation", 0.15, 1e-3),
+        Stage("decoder", 0.2, 1e-3),
+    ),
+}
+
 _DEFAULT = Recipe(
     weights={"kl": 0.5, **dict.fromkeys(_AUXILIARY, 0.0)},
     regularizer={"valency": 0.25, "connectivity": 1.0},
@@ -94,11 +110,7 @@ RECIPES = {
         weights={**_DEFAULT.weights, "kl": 0.15},
         regularizer={"valency": 0.5, "connectivity": 1.0},
         prior_share=0.5,
-        stages=(
-            Stage("joint", 0.4, 2e-3),
-            Stage("flow", 0.3, 2e-3),
-            Stage("decoder", 0.3, 1e-3),
-        ),
+        stages=_STAGES["rectified_flow"],
         kl_warm_up=0.25,
         penalty_warm_up=(0.0, 0.2),
     ),
@@ -179,14 +191,15 @@ def plain(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_prior(chosen: Recipe, prior: str) -> Recipe:
     """The recipe with another prior, and with what goes with it."""
-    source = RECIPES["default"] if prior == "rectified_flow" else _DEFAULT
+    is_flow = prior in _STAGES
+    source = RECIPES["default"] if is_flow else _DEFAULT
     own = {name: value for name, value in chosen.model.items() if name not in _FLOW}
-    flow = _FLOW if prior == "rectified_flow" else {}
+    flow = _FLOW if is_flow else {}
     return replace(
         chosen,
         model={**own, "prior": prior, **flow},
         weights={**chosen.weights, "kl": source.weights["kl"]},
-        stages=source.stages,
+        stages=_STAGES.get(prior, _DEFAULT.stages),
         # How penalties come in goes with the prior; a recipe without any stays without.
         regularizer=source.regularizer if chosen.regularizer else {},
         prior_share=source.prior_share,

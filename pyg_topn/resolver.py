@@ -13,10 +13,16 @@ from pyg_topn.nn.creation import (
     MLPCreation,
     TopNCreation,
 )
-from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
+from pyg_topn.nn.prior import (
+    CouplingFlowPrior,
+    GaussianPrior,
+    OneStepPrior,
+    Prior,
+    RectifiedFlowPrior,
+)
 
 CREATIONS = ("top_n", "first_n", "mlp", "iid")
-PRIORS = ("gaussian", "coupling_flow", "rectified_flow")
+PRIORS = ("gaussian", "coupling_flow", "rectified_flow", "one_step")
 
 
 def creation_resolver(query: Creation | str, **kwargs: Any) -> Creation:
@@ -52,8 +58,8 @@ def prior_resolver(query: Prior | str, **kwargs: Any) -> Prior:
     r"""Return a prior by its name.
 
     Args:
-        query: ``"gaussian"``, ``"coupling_flow"`` or ``"rectified_flow"``; a prior is returned as
-            it is.
+        query: ``"gaussian"``, ``"coupling_flow"``, ``"rectified_flow"`` or ``"one_step"``; a
+            prior is returned as it is.
         **kwargs: The arguments of the prior.
 
     Raises:
@@ -68,6 +74,7 @@ def prior_resolver(query: Prior | str, **kwargs: Any) -> Prior:
         "gaussian": GaussianPrior,
         "coupling_flow": CouplingFlowPrior,
         "rectified_flow": RectifiedFlowPrior,
+        "one_step": OneStepPrior,
     }
     if isinstance(query, Prior):
         return query

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("joint", "flow", "decoder")
+KINDS = ("joint", "flow", "distillation", "decoder")
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Stage:
     Args:
         kind: ``"joint"`` trains encoder, decoder and a prior that has a density together;
             ``"flow"`` fits a rectified flow on the latent vectors of the encoder, and nothing
-            else; ``"decoder"`` trains the decoder, on the data and on samples of the prior.
+            else; ``"distillation"`` fits a network that takes all its steps at once;
+            ``"decoder"`` trains the decoder, on the data and on samples of the prior.
         share: How much of the run it takes.
         learning_rate: At its highest; it falls to 0 along a cosine.
 

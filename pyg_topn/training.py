@@ -14,6 +14,7 @@ import torch
 from pyg_topn._graph_vae_module import GraphVAEModule
 from pyg_topn._processor_timer import ProcessorTimer
 from pyg_topn._run_checks import check_fit, check_numbers, check_places, read_checkpoint
+from pyg_topn._teacher import learn_from, without_its_stages
 from pyg_topn._trainer import MONITOR, fit, make_trainer, quiet
 from pyg_topn.datasets import HeavyAtomQM9
 from pyg_topn.loader import ResidentLoader
@@ -48,6 +49,7 @@ def train_qm9(
     changes: Mapping[str, Any] | None = None,
     processor_time: bool = False,
     conditions: Sequence[str] = (),
+    teacher: str | os.PathLike[str] | None = None,
 ) -> Path:
     r"""Train a graph VAE on the training split of QM9.
 
@@ -79,6 +81,8 @@ def train_qm9(
             used, which what else runs on the machine does not change; on a CPU only.
         conditions: Names of properties that the model can be asked for, those of
             :class:`~pyg_topn.datasets.HeavyAtomQM9`; a classifier-free share is hidden in training.
+        teacher: For :obj:`prior="one_step"`, a trained model with a rectified flow, as a folder or
+            a name, that takes the place of the stages in which it would be trained.
 
     Returns:
         The folder of the model.
@@ -91,11 +95,15 @@ def train_qm9(
     """
     chosen = recipe(recipe_name, creation, matcher, prior, **(changes or {}))
     minutes = 5.0 if minutes is None and epochs is None else minutes
+    if teacher is not None:
+        chosen = without_its_stages(chosen)
     check_numbers(minutes, epochs, seed, patience, num_samples)
     names: dict[str, Any] = {"recipe": recipe_name, "creation": creation, "matcher": matcher}
     names["prior"] = prior
     if conditions:
         names["conditions"] = list(check_names(conditions))
+    if teacher is not None:
+        names["teacher"] = os.fspath(teacher)
     arguments = {**names, "seed": seed, "num_train": num_train, "changes": plain(changes or {})}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
@@ -108,6 +116,8 @@ def train_qm9(
     if conditions:
         model.standardise_conditions(train._data.y[list(train.indices())])
     model.vocabulary = train.vocabulary
+    if teacher is not None:
+        learn_from(model, teacher)
     size, hidden = chosen.batch_size, ("smiles", "idx")
     loaders = (
         ResidentLoader(train, size, shuffle=True, drop_last=True, seed=seed, exclude_keys=hidden),

@@ -79,11 +79,14 @@ def test_stages_go_with_the_prior(name: str, prior: str) -> None:
     if prior == "rectified_flow":
         assert kinds == ["joint", "flow", "decoder"]
         assert "rectified flow" in vae.prior.label
+    elif prior == "one_step":
+        assert kinds == ["joint", "flow", "distillation", "decoder"]
+        assert vae.prior.label.endswith("guidance 3, distilled to one step")
     else:
         assert kinds == ["joint"]
     assert sum(stage.share for stage in chosen.stages) == pytest.approx(1)
     assert set(chosen.regularizer) == set(RECIPES[name].regularizer)
-    if name == "default" and prior != "rectified_flow":
+    if name == "default" and prior in ("gaussian", "coupling_flow"):
         assert chosen.regularizer == {"valency": 0.25, "connectivity": 1.0}
         assert (chosen.weights["kl"], chosen.prior_share) == (0.5, 0.25)
         assert chosen.penalty_warm_up == (0.25, 0.75)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pyg_topn.nn.creation import FirstNCreation, IIDCreation, MLPCreation, TopNCreation
-from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, RectifiedFlowPrior
+from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, OneStepPrior, RectifiedFlowPrior
 from pyg_topn.resolver import CREATIONS, PRIORS, creation_resolver, prior_resolver
 
 CASES = {
@@ -21,6 +21,7 @@ PRIOR_CASES = {
     "gaussian": (GaussianPrior, {}),
     "coupling_flow": (CouplingFlowPrior, {"max_num_nodes": 9, "num_layers": 3}),
     "rectified_flow": (RectifiedFlowPrior, {"max_num_nodes": 9, "num_steps": 5}),
+    "one_step": (OneStepPrior, {"max_num_nodes": 9, "guidance": 2.0}),
 }
 
 
@@ -89,7 +90,7 @@ def test_a_prior_is_returned_as_it_is() -> None:
 
 @pytest.mark.parametrize("query", ["big_bang", "", "Prior"])
 def test_unknown_priors_are_refused_with_those_there_are(query: str) -> None:
-    names = "gaussian, coupling_flow, rectified_flow"
+    names = "gaussian, coupling_flow, rectified_flow, one_step"
     with pytest.raises(ValueError, match=rf"a prior among {names} \(got '{query}'\)"):
         prior_resolver(query, latent_channels=8)
 

@@ -24,6 +24,7 @@ pytest.importorskip("matplotlib")
 from pyg_topn import _trainer, training
 from pyg_topn._data_latents import DataLatents
 from pyg_topn._prior_latents import PriorLatents
+from pyg_topn._teacher_pairs import TeacherPairs
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.models import build_graph_vae
 from pyg_topn.nn.decoder import GraphDistribution
@@ -121,7 +122,7 @@ def test_a_seed_determines_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_training")
-@pytest.mark.parametrize("prior", ["gaussian", "rectified_flow"])
+@pytest.mark.parametrize("prior", ["gaussian", "rectified_flow", "one_step"])
 def test_a_model_learns_with_conditions_and_can_be_asked(tmp_path: Path, prior: str) -> None:
     asked = ("logp", "num_rings")
     folder = run(tmp_path / "run", epochs=4, conditions=asked, prior=prior)
@@ -131,9 +132,11 @@ def test_a_model_learns_with_conditions_and_can_be_asked(tmp_path: Path, prior: 
     assert condition is not None
     assert float(condition.std[0]) not in (0.0, 1.0)  # The moments of the data.
     assert bool((condition.mlp.lins[-1].weight != 0).any())  # It has been trained ...
-    if prior == "rectified_flow":  # ... in both places.
-        weights = checkpoint(tmp_path / "run")["state_dict"]
-        assert bool((weights["model.prior.velocity.asked.mlp.lins.2.weight"] != 0).any())
+    # ... wherever it is.
+    networks = {"rectified_flow": ["velocity"], "one_step": ["velocity", "student"]}
+    weights = checkpoint(tmp_path / "run")["state_dict"]
+    for network in networks.get(prior, []):
+        assert bool((weights[f"model.prior.{network}.asked.mlp.lins.2.weight"] != 0).any())
     assert model.sample(4, cond=model.ask({"logp": 1.0})).num_graphs == 4
     with pytest.raises(ValueError, match="Expected 'conditions' to be distinct names"):
         run(tmp_path / "other", epochs=1, conditions="logp")
@@ -414,6 +417,88 @@ def test_the_stages_train_what_they_say(tmp_path: Path) -> None:
         assert parts == expected[kind]
     names = {key for row in rows(tmp_path / "run") for key in row}
     assert {"train/prior_valency", "train/prior_connectivity"} <= names
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_flow_is_distilled_before_the_stage_of_the_decoder(tmp_path: Path) -> None:
+    moved: dict[str, set[str]] = {}
+    before: dict[str, torch.Tensor] = {}
+
+    class Spy(GraphVAEModule):
+        def training_step(self, batch: Any, index: int) -> torch.Tensor:
+            nonlocal before
+            now = {k: v.detach().clone() for k, v in self.model.named_parameters()}
+            parts = {k for k in before if not torch.equal(now[k], before[k])}
+            if before:
+                found = {".".join(k.split(".")[: 1 + k.startswith("prior")]) for k in parts}
+                moved.setdefault(self.kind, set()).update(found)
+            kind = self.chosen.stage_at(self.progress(self.trainer))[0].kind
+            before, self.kind = now, kind
+            return super().training_step(batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "GraphVAEModule", Spy)
+        folder = run(tmp_path / "run", epochs=5, prior="one_step")
+    # The student starts as the teacher, so it has moved when its stage begins.
+    flow = {"prior.velocity", "prior.guide"}
+    assert moved["joint"] == {"encoder", "decoder"}
+    assert moved["flow"] == flow
+    assert moved["distillation"] == {"prior.student"}
+    assert moved["decoder"] == {"decoder"}
+    prior = load(folder).prior
+    assert bool(prior.has_begun)
+    card = json.loads((folder / "config.json").read_text())["card"]
+    assert card["prior"] == prior.label
+    assert prior.label.endswith("distilled to one step")
+
+
+@pytest.mark.usefixtures("small_training")
+def test_a_trained_model_is_distilled(tmp_path: Path) -> None:
+    teacher = run(tmp_path / "teacher", epochs=4)
+    options: dict[str, Any] = {"prior": "one_step", "teacher": teacher}
+    folder = run(tmp_path / "run", epochs=2, **options)
+    card = json.loads((folder / "config.json").read_text())["card"]
+    assert card["teacher"] == str(teacher)
+    before, after = load(teacher).state_dict(), load(folder).state_dict()
+    for key, weight in before.items():
+        # The decoder is trained on, for the samples of the student; the rest is the teacher's.
+        assert key.startswith("decoder.") or torch.equal(weight, after[key]), key
+    assert bool(after["prior.has_begun"])
+    start = {k.replace("velocity", "student"): v for k, v in before.items() if "velocity" in k}
+    assert any(not torch.equal(weight, after[key]) for key, weight in start.items())
+    run(tmp_path / "run", epochs=3, resume=True, **options)
+    assert checkpoint(tmp_path / "run")["global_step"] == 3 * BATCHES
+    with pytest.raises(ValueError, match=r"prior 'one_step' with a teacher.*got 'rectified_flow'"):
+        run(tmp_path / "other", epochs=1, teacher=teacher)
+    options["creation"] = "first_n"
+    with pytest.raises(ValueError, match="Expected a teacher of the shape of the model"):
+        run(tmp_path / "other", epochs=1, **options)
+    plain = run(tmp_path / "plain", epochs=1, prior="gaussian")
+    options["teacher"] = plain
+    with pytest.raises(
+        ValueError, match=r"graph VAE with a rectified flow \(got GraphVAE in .*N\(0"
+    ):
+        run(tmp_path / "other", epochs=1, **options)
+    assert not list((tmp_path / "other").glob("*"))
+
+
+def test_a_teacher_is_asked_a_part_at_a_time() -> None:
+    model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9], prior="one_step", latent_channels=8)
+    prior = model.prior
+    for parameter in prior.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    pairs = TeacherPairs(model, prior, part=64, uses=2, capacity=192)
+    for draw in range(12):
+        noise, z, sizes, cond = pairs.draw(32)
+        assert cond is None
+        assert len(pairs.parts) == min(3, 1 + draw // 4)  # 64 pairs twice are 4 times 32.
+        torch.testing.assert_close(z, prior.teach(noise, sizes))
+        assert set(sizes.tolist()) <= {1, 2, 3, 4}
+    oldest = pairs.parts[0][0]
+    for _ in range(4):
+        pairs.draw(32)
+    assert len(pairs.parts) == 3
+    assert not any(torch.equal(part[0], oldest) for part in pairs.parts)
 
 
 @pytest.mark.usefixtures("small_training")

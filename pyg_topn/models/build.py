@@ -67,8 +67,8 @@ def build_graph_vae(
         num_rounds: The number of rounds in which nodes and pairs see each other.
         predict_size: Whether sizes are predicted from the latent vector instead of drawn from the
             histogram.
-        prior: Where latent vectors come from: ``"gaussian"``, ``"coupling_flow"`` or
-            ``"rectified_flow"``.
+        prior: Where latent vectors come from: ``"gaussian"``, ``"coupling_flow"``,
+            ``"rectified_flow"`` or ``"one_step"``.
         prior_channels: The width of a flow, if not its default.
         prior_layers: The number of layers of a flow, if not its default.
         prior_steps: The number of steps of a rectified flow, if not its default.
@@ -118,7 +118,7 @@ def build_graph_vae(
         num_steps=prior_steps,
         guidance=prior_guidance,
         max_num_nodes=None if prior == "gaussian" else largest,
-        cond_channels=num_conditions if prior == "rectified_flow" else None,
+        cond_channels=num_conditions if prior in ("rectified_flow", "one_step") else None,
     )
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
     vae = GraphVAE(encoder, decoder, size_source, prior=where)

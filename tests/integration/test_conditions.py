@@ -77,7 +77,7 @@ def test_latent_vectors_are_checked_before_conditions_are_added() -> None:
         layer("top_n")(torch.randn(3, 7), SIZES, None, torch.ones(2))
 
 
-@pytest.mark.parametrize("prior", ["gaussian", "coupling_flow", "rectified_flow"])
+@pytest.mark.parametrize("prior", ["gaussian", "coupling_flow", "rectified_flow", "one_step"])
 def test_a_graph_vae_is_asked_by_name(prior: str) -> None:
     vae = build_graph_vae(
         4, (1, 2, 3), [0, 1, 2, 3], prior=prior, conditions=("logp", "num_rings")

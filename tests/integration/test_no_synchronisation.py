@@ -391,7 +391,7 @@ def test_regularizer(device: str) -> None:
 
 
 @pytest.mark.parametrize("readout", ["pna", "canonical"])
-@pytest.mark.parametrize("prior", ["gaussian", "coupling_flow", "rectified_flow"])
+@pytest.mark.parametrize("prior", ["gaussian", "coupling_flow", "rectified_flow", "one_step"])
 def test_model(readout: str, prior: str, batch: Batch, device: str) -> None:
     model = build(device, readout=readout, prior=prior)
     with watched(device) as found:
@@ -399,8 +399,11 @@ def test_model(readout: str, prior: str, batch: Batch, device: str) -> None:
         sizes = output.distribution.layout.num_nodes
         model.prior.divergence(output.posterior, output.z, sizes).sum().backward()
         model.prior.sample(sizes)
-        if prior == "rectified_flow":
+        if prior in ("rectified_flow", "one_step"):
             model.prior.loss(output.z, sizes).backward()  # type: ignore[operator]
+        if prior == "one_step":
+            noise = torch.randn_like(output.z)
+            model.prior.distillation_loss(noise, output.z, sizes).backward()  # type: ignore[operator]
     assert found == []
 
 
@@ -446,6 +449,8 @@ def test_predicted_sizes_are_fetched(device: str) -> None:
         ("joint", "rectified_flow"),
         ("flow", "rectified_flow"),
         ("decoder", "rectified_flow"),
+        ("distillation", "one_step"),
+        ("decoder", "one_step"),
     ],
 )
 def test_training_step(

@@ -9,7 +9,13 @@ import torch
 
 from pyg_topn.models import build_graph_vae
 from pyg_topn.nn.creation import SizeDistribution, SizePredictor, TopNCreation
-from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
+from pyg_topn.nn.prior import (
+    CouplingFlowPrior,
+    GaussianPrior,
+    OneStepPrior,
+    Prior,
+    RectifiedFlowPrior,
+)
 from pyg_topn.resolver import CREATIONS, PRIORS
 
 HISTOGRAM = [0, 0, 1, 0, 3]
@@ -68,6 +74,7 @@ KINDS = {
     "gaussian": GaussianPrior,
     "coupling_flow": CouplingFlowPrior,
     "rectified_flow": RectifiedFlowPrior,
+    "one_step": OneStepPrior,
 }
 
 

@@ -23,7 +23,7 @@ from pyg_topn.transforms import CanonicalOrder, PermuteNodes
 
 ORDERS = (1.0, 2.0, 3.0)
 CREATIONS = ["top_n", "first_n", "mlp", "iid"]
-FLOWS = ["coupling_flow", "rectified_flow"]
+FLOWS = ["coupling_flow", "rectified_flow", "one_step"]
 HISTOGRAM = [0, 1, 2, 3, 0, 5, 6, 7, 8, 60]  # Most have 9 nodes, as in QM9; none has 4.
 
 

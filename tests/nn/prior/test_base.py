@@ -15,7 +15,13 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from pyg_topn.nn.encoder import DiagonalGaussian
-from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, Prior, RectifiedFlowPrior
+from pyg_topn.nn.prior import (
+    CouplingFlowPrior,
+    GaussianPrior,
+    OneStepPrior,
+    Prior,
+    RectifiedFlowPrior,
+)
 
 LATENT, LARGEST = 4, 7
 SIZES = torch.tensor([3, 1, 7, 2])
@@ -27,6 +33,7 @@ PRIORS: dict[str, Callable[[], Prior]] = {
     "rectified_flow": lambda: RectifiedFlowPrior(
         LATENT, LARGEST, hidden_channels=8, num_layers=2, num_steps=3
     ),
+    "one_step": lambda: OneStepPrior(LATENT, LARGEST, hidden_channels=8, num_layers=2),
 }
 WITH_DENSITY = ["gaussian", "coupling_flow"]
 
