@@ -25,8 +25,8 @@ def without_its_stages(chosen: Recipe) -> Recipe:
     return replace(chosen, stages=tuple(replace(each, share=each.share / whole) for each in left))
 
 
-def learn_from(model: GraphVAE, teacher: str | os.PathLike[str]) -> None:
-    """Take everything but the student from a saved model."""
+def read_teacher(teacher: str | os.PathLike[str]) -> GraphVAE:
+    """Load a model that has a flow to be distilled."""
     known = load(teacher)
     if not isinstance(known, GraphVAE) or not isinstance(known.prior, RectifiedFlowPrior):
         prior = known.prior.label if isinstance(known, GraphVAE) else "no prior that is a flow"
@@ -34,6 +34,11 @@ def learn_from(model: GraphVAE, teacher: str | os.PathLike[str]) -> None:
             "Expected a teacher that is a graph VAE with a rectified flow "
             f"(got {known.__class__.__name__} in '{teacher}', {prior})"
         )
+    return known
+
+
+def learn_from(model: GraphVAE, known: GraphVAE) -> None:
+    """Take everything but the student from a teacher."""
     state = known.state_dict()
     if not isinstance(known.prior, OneStepPrior):
         state.update({k: v for k, v in model.state_dict().items() if k.startswith(OWN)})
@@ -42,6 +47,6 @@ def learn_from(model: GraphVAE, teacher: str | os.PathLike[str]) -> None:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[1].strip()
         raise ValueError(
-            f"Expected a teacher of the shape of the model (got '{teacher}': {reason}). "
+            f"Expected a teacher of the shape of the model (got another: {reason}). "
             "Give the creation layer, the conditions and the recipe that it was trained with."
         ) from None

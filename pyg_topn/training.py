@@ -14,7 +14,7 @@ import torch
 from pyg_topn._graph_vae_module import GraphVAEModule
 from pyg_topn._processor_timer import ProcessorTimer
 from pyg_topn._run_checks import check_fit, check_numbers, check_places, read_checkpoint
-from pyg_topn._teacher import learn_from, without_its_stages
+from pyg_topn._teacher import learn_from, read_teacher, without_its_stages
 from pyg_topn._trainer import MONITOR, fit, make_trainer, quiet
 from pyg_topn.datasets import HeavyAtomQM9
 from pyg_topn.loader import ResidentLoader
@@ -108,6 +108,7 @@ def train_qm9(
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
     resumed = read_checkpoint(last) if resume and last.is_file() else None
+    known = None if teacher is None or resumed else read_teacher(teacher)
     out.mkdir(parents=True, exist_ok=True)
     L.seed_everything(seed, verbose=False)
     train, val = _splits(root, num_train, chosen.batch_size, seed, conditions)
@@ -116,8 +117,8 @@ def train_qm9(
     if conditions:
         model.standardise_conditions(train._data.y[list(train.indices())])
     model.vocabulary = train.vocabulary
-    if teacher is not None:
-        learn_from(model, teacher)
+    if known is not None:
+        learn_from(model, known)
     size, hidden = chosen.batch_size, ("smiles", "idx")
     loaders = (
         ResidentLoader(train, size, shuffle=True, drop_last=True, seed=seed, exclude_keys=hidden),

@@ -243,6 +243,8 @@ def test_what_cannot_be_parsed_ends_with_2(
         (["--out", "file/run"], "Expected a folder to write to .*is a file"),
         (["--out", "file"], "Expected a folder to write to .*is a file"),
         (["--data", "file/data"], "Expected a folder to write to .*is a file"),
+        (["--teacher", "qm9-top-n"], r"prior 'one_step' with a teacher.*\(got 'rectified_flow'\)"),
+        (["--prior", "one_step", "--teacher", "gone"], r"folder with a saved model.*\(got 'gone'"),
     ],
 )
 def test_train_fails_early(
