@@ -20,7 +20,7 @@ def test_stages_do_not_change(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "share", "rate", "message"),
     [
-        ("third", 0.5, 1e-3, r"a stage among joint, flow, decoder \(got 'third'\)"),
+        ("third", 0.5, 1e-3, r"a stage among joint, flow, distillation, decoder \(got 'third'\)"),
         ("joint", 0.0, 1e-3, r"'share' above 0 and at most 1 \(got 0.0\)"),
         ("joint", 1.5, 1e-3, r"'share' above 0 and at most 1 \(got 1.5\)"),
         ("joint", 0.5, 0.0, r"'learning_rate' above 0 \(got 0.0\)"),
