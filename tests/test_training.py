@@ -243,11 +243,11 @@ def test_a_killed_run_goes_on_where_its_checkpoint_left_it(
     minutes = (elapsed(killed) + 2) / 60
     started = time.monotonic()
     model = run(out, minutes=minutes, resume=True)
-    assert time.monotonic() - started < elapsed(killed) + 120  # also on a busy machine
+    assert time.monotonic() - started < elapsed(killed) + 20
     finished = checkpoint(out)
     assert stood in restored
     assert finished["global_step"] > killed["global_step"]
-    assert 60 * minutes <= elapsed(finished) < 60 * minutes + 60
+    assert 60 * minutes <= elapsed(finished) < 60 * minutes + 10
     place = position(finished["loops"])
     assert place["epoch"] * BATCHES + place["position"] == finished["global_step"]
     assert rows(out)[: len(logged)] == logged
