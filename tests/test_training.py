@@ -391,9 +391,8 @@ def test_the_module_of_training_is_public() -> None:
     assert set(training.__all__) == {"MONITOR", "GraphVAEModule", "train_qm9"}
 
 
-@pytest.mark.usefixtures("small_training")
-def test_the_stages_train_what_they_say(tmp_path: Path) -> None:
-    """Encoder and decoder first, then the flow, then the decoder: nothing else moves."""
+def moved_parts(out: Path, **kwargs: Any) -> tuple[Path, list[tuple[str, set[str]]]]:
+    """Train, and say of every step of which stage it was and what it moved, to two levels deep."""
     before: dict[str, torch.Tensor] = {}
     moved: list[tuple[str, set[str]]] = []
 
@@ -402,7 +401,8 @@ def test_the_stages_train_what_they_say(tmp_path: Path) -> None:
             nonlocal before
             now = {k: v.detach().clone() for k, v in self.model.named_parameters()}
             if before:
-                parts = {k.split(".")[0] for k in now if not torch.equal(now[k], before[k])}
+                names = (k for k in now if not torch.equal(now[k], before[k]))
+                parts = {".".join(k.split(".")[: 1 + k.startswith("prior")]) for k in names}
                 moved.append((self.kind, parts))
             before = now
             self.kind = self.chosen.stage_at(self.progress(self.trainer))[0].kind
@@ -410,35 +410,31 @@ def test_the_stages_train_what_they_say(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "GraphVAEModule", Spy)
-        run(tmp_path / "run", epochs=2)
-    assert {kind for kind, _ in moved} == {"joint", "flow", "decoder"}
-    expected = {"joint": {"encoder", "decoder"}, "flow": {"prior"}, "decoder": {"decoder"}}
+        return run(out, **kwargs), moved
+
+
+@pytest.mark.usefixtures("small_training")
+def test_the_stages_train_what_they_say(tmp_path: Path) -> None:
+    """Encoder and decoder first, then the flow, then the decoder: nothing else moves."""
+    folder, moved = moved_parts(tmp_path / "run", epochs=2)
+    expected = {
+        "joint": {"encoder", "decoder"},
+        "flow": {"prior.velocity", "prior.guide"},
+        "decoder": {"decoder"},
+    }
+    assert {kind for kind, _ in moved} == set(expected)
     for kind, parts in moved:
         assert parts == expected[kind]
-    names = {key for row in rows(tmp_path / "run") for key in row}
+    names = {key for row in rows(folder.parent) for key in row}
     assert {"train/prior_valency", "train/prior_connectivity"} <= names
 
 
 @pytest.mark.usefixtures("small_training")
 def test_a_flow_is_distilled_before_the_stage_of_the_decoder(tmp_path: Path) -> None:
+    folder, steps = moved_parts(tmp_path / "run", epochs=5, prior="one_step")
     moved: dict[str, set[str]] = {}
-    before: dict[str, torch.Tensor] = {}
-
-    class Spy(GraphVAEModule):
-        def training_step(self, batch: Any, index: int) -> torch.Tensor:
-            nonlocal before
-            now = {k: v.detach().clone() for k, v in self.model.named_parameters()}
-            parts = {k for k in before if not torch.equal(now[k], before[k])}
-            if before:
-                found = {".".join(k.split(".")[: 1 + k.startswith("prior")]) for k in parts}
-                moved.setdefault(self.kind, set()).update(found)
-            kind = self.chosen.stage_at(self.progress(self.trainer))[0].kind
-            before, self.kind = now, kind
-            return super().training_step(batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "GraphVAEModule", Spy)
-        folder = run(tmp_path / "run", epochs=5, prior="one_step")
+    for kind, parts in steps:
+        moved.setdefault(kind, set()).update(parts)
     # The student starts as the teacher, so it has moved when its stage begins.
     flow = {"prior.velocity", "prior.guide"}
     assert moved["joint"] == {"encoder", "decoder"}
