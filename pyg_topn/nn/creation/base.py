@@ -133,6 +133,50 @@ class Creation(nn.Module, ABC):
         batch.x = self.create(z, batch.batch, batch.ptr, generator)
         return batch
 
+    def create_projected(
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        lin: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        r"""Create the points of every set and send each through a linear layer.
+
+        Equal, but for rounding, to ``lin(create_batch(z, num_nodes, generator).x)``. What the layer
+        does linearly is multiplied with the weights of :obj:`lin` first, so that the created
+        points, the largest tensors around, need not exist where that is cheaper. Other arguments
+        and errors are those of :meth:`forward`.
+
+        Args:
+            lin: A layer from :math:`C` channels to :math:`D`.
+
+        Returns:
+            The points, :math:`[N, D]`.
+
+        Example:
+            >>> from pyg_topn.nn.creation import FirstNCreation
+            >>> create, lin = FirstNCreation(8, 16, max_num_nodes=9), nn.Linear(16, 4)
+            >>> create.create_projected(torch.randn(2, 8), torch.tensor([3, 9]), lin).shape
+            torch.Size([12, 4])
+        """
+        self._check(z, num_nodes)
+        if lin.in_features != self.out_channels:
+            raise ValueError(
+                f"Expected 'lin' to take {self.out_channels} channels (got {lin.in_features})"
+            )
+        batch = build_batch(num_nodes, {"x": z.new_empty(int(num_nodes.sum()), 0)})
+        return self._project(z, batch.batch, batch.ptr, lin, generator)
+
+    def _project(
+        self,
+        z: Tensor,
+        batch: Tensor,
+        ptr: Tensor,
+        lin: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        return torch.as_tensor(lin(self.create(z, batch, ptr, generator)))
+
     def _check(self, z: Tensor, num_nodes: Tensor) -> None:
         self._check_latents(z)
         check_num_nodes(num_nodes, self.max_num_nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyg_topn.nn.creation.base import Creation
@@ -59,7 +60,23 @@ class FirstNCreation(Creation):
         self, z: Tensor, batch: Tensor, ptr: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """See :meth:`Creation.create`."""
-        local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
         # The product is taken over the reference set, once, not over the N points.
-        points = self.reference_lin(self.reference)  # [n_max, C]
-        return points.index_select(0, local) + self.latent_lin(z).index_select(0, batch)
+        return self._add(self.reference_lin(self.reference), self.latent_lin(z), batch, ptr)
+
+    def _project(
+        self,
+        z: Tensor,
+        batch: Tensor,
+        ptr: Tensor,
+        lin: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        # Over the n_max reference points and the B latent vectors, not over the N points.
+        points = F.linear(self.reference_lin(self.reference), lin.weight)
+        return self._add(points, lin(self.latent_lin(z)), batch, ptr)
+
+    @staticmethod
+    def _add(points: Tensor, latents: Tensor, batch: Tensor, ptr: Tensor) -> Tensor:
+        """A reference point [n_max, D] and a latent vector [B, D] for each of the points. [N, D]"""
+        local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
+        return points.index_select(0, local) + latents.index_select(0, batch)

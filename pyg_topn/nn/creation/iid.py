@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyg_topn.nn.creation.base import Creation
@@ -61,6 +62,22 @@ class IIDCreation(Creation):
         self, z: Tensor, batch: Tensor, ptr: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """See :meth:`Creation.create`."""
+        points = self.noise_lin(self._noise(z, batch, generator))
+        return torch.as_tensor(points + self.latent_lin(z).index_select(0, batch))
+
+    def _project(
+        self,
+        z: Tensor,
+        batch: Tensor,
+        ptr: Tensor,
+        lin: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        # Two products over the N points become one.
+        weight = lin.weight @ self.noise_lin.weight
+        points = F.linear(self._noise(z, batch, generator), weight)
+        return points + lin(self.latent_lin(z)).index_select(0, batch)
+
+    def _noise(self, z: Tensor, batch: Tensor, generator: torch.Generator | None) -> Tensor:
         # What torch.randn draws, which torch.export refuses for a free number of points.
-        noise = z.new_empty(batch.numel(), self.noise_channels).normal_(generator=generator)
-        return self.noise_lin(noise) + self.latent_lin(z).index_select(0, batch)
+        return z.new_empty(batch.numel(), self.noise_channels).normal_(generator=generator)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from pyg_topn.nn.creation.base import Creation
@@ -54,7 +55,29 @@ class MLPCreation(Creation):
         self, z: Tensor, batch: Tensor, ptr: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """See :meth:`Creation.create`."""
+        return self._rows(self.mlp(z), batch, ptr)
+
+    def _project(
+        self,
+        z: Tensor,
+        batch: Tensor,
+        ptr: Tensor,
+        lin: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        last, width = self.mlp.lins[-1], lin.out_features
+        merged = last.out_channels * width * last.in_channels  # products of weights
+        if merged > last.out_channels * width * z.size(0):
+            return super()._project(z, batch, ptr, lin, generator)
+        slots = last.weight.unflatten(0, (-1, self.out_channels))  # [n_max, C, H]
+        weight = (lin.weight @ slots).flatten(0, 1)  # [n_max D, H]
+        bias = lin(last.bias.unflatten(0, (-1, self.out_channels))).flatten()  # [n_max D]
+        hidden = self.mlp.act(self.mlp.lins[0](z))  # [B, H]
+        return self._rows(F.linear(hidden, weight, bias), batch, ptr)
+
+    def _rows(self, rows: Tensor, batch: Tensor, ptr: Tensor) -> Tensor:
+        """Read vectors as matrices, [B, n_max D], and keep their first n rows. [N, D]"""
+        assert self.max_num_nodes is not None
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
-        rows = self.mlp(z).unflatten(1, (-1, self.out_channels))  # [B, n_max, C]
-        row = batch * rows.size(1) + local
-        return torch.as_tensor(rows.flatten(0, 1).index_select(0, row))  # [N, C]
+        rows = rows.unflatten(1, (self.max_num_nodes, -1)).flatten(0, 1)
+        return rows.index_select(0, batch * self.max_num_nodes + local)

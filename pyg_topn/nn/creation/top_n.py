@@ -157,6 +157,34 @@ class TopNCreation(Creation):
         self, z: Tensor, batch: Tensor, ptr: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """See :meth:`Creation.create`."""
+        point, weight = self._selected(z, batch, ptr)
+        x = self._table().index_select(0, point) * weight  # [N, C]
+        x = x * self.latent_scale(z).index_select(0, batch)
+        return x + self.latent_shift(z).index_select(0, batch)
+
+    def _project(
+        self,
+        z: Tensor,
+        batch: Tensor,
+        ptr: Tensor,
+        lin: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        # Equation 9 is bilinear in a reference point and the latent vector, so is what a linear
+        # layer makes of it: all pairs of n0 points and B vectors take one product, with weights
+        # [n0 D, L] that are worked out once, and N x C numbers are not written anywhere.
+        number, width = self.num_reference_points, lin.out_features
+        merged = number * width * self.latent_channels * (self.out_channels + z.size(0))
+        if merged > batch.numel() * self.out_channels * width:
+            return super()._project(z, batch, ptr, lin, generator)
+        point, weight = self._selected(z, batch, ptr)
+        table = (self._table().unsqueeze(1) * lin.weight).flatten(0, 1)  # [n0 D, C]
+        scaled = F.linear(z, table @ self.latent_scale.weight)  # [B, n0 D]
+        x = scaled.view(-1, width).index_select(0, batch * number + point) * weight  # [N, D]
+        return x + lin(self.latent_shift(z)).index_select(0, batch)
+
+    def _selected(self, z: Tensor, batch: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:
+        """The reference point of every point of the sets, [N], and its weight, [N, 1]."""
         cosines = self.cosines(z)
         slots, selected = self.select(cosines, ptr.diff())
         weights = cosines.masked_fill(~selected, -math.inf).softmax(dim=1)  # [B, n_0]
@@ -165,14 +193,13 @@ class TopNCreation(Creation):
         local = torch.arange(batch.numel(), device=batch.device) - ptr[batch]
         first = batch * self.num_reference_points
         # index_select, since the gradient of x[index] on the CPU takes several times as long.
-        point = slots.flatten().index_select(0, first + local)  # [N], s
-        weight = weights.flatten().index_select(0, first + point).unsqueeze(-1)  # [N, 1]
-        # Both terms of equation 9 are linear in the cosine: R W1 + W2 is taken once for the n0
-        # reference points, not for the N selected ones.
-        scale, shift = self.cosine_scale.weight.t(), self.cosine_shift.weight.t()  # [1, C]
-        x = (self.representations * scale + shift).index_select(0, point) * weight  # [N, C]
-        x = x * self.latent_scale(z).index_select(0, batch)
-        return x + self.latent_shift(z).index_select(0, batch)
+        point = slots.flatten().index_select(0, first + local)  # s
+        return point, weights.flatten().index_select(0, first + point).unsqueeze(-1)
+
+    def _table(self) -> Tensor:
+        """R W1 + W2, [n_0, C]: both terms of equation 9 are linear in the cosine, so this is taken
+        once for the reference points, not for the selected ones."""
+        return self.representations * self.cosine_scale.weight.t() + self.cosine_shift.weight.t()
 
     def __repr__(self) -> str:
         return (

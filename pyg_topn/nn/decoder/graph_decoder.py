@@ -139,7 +139,7 @@ class GraphDecoder(nn.Module):
             ValueError: See :meth:`Creation.forward`.
         """
         z = self.creation.conditioned(z, cond)  # Once: the update sees it as well.
-        x = self.in_lin(self.creation.create_batch(z, num_nodes, generator).x)
+        x = self.creation.create_projected(z, num_nodes, self.in_lin, generator)
         layout = Layout(num_nodes.cpu(), z.device)
         x = self.update(x, layout, z)
         nearness = None

@@ -97,7 +97,7 @@ class SetDecoder(nn.Module):
             ValueError: See :meth:`Creation.forward`.
         """
         z = self.creation.conditioned(z, cond)  # Once: the update sees it as well.
-        x = self.in_lin(self.creation.create_batch(z, num_nodes, generator).x)
+        x = self.creation.create_projected(z, num_nodes, self.in_lin, generator)
         layout = Layout(num_nodes.cpu(), z.device)
         x = self.update(x, layout, None if self.update.latent_channels is None else z)
         return build_batch(layout.num_nodes, {"pos": self.point_mlp(self.norm(x))})

@@ -101,6 +101,33 @@ def test_gradients_reach_every_parameter_and_z(layer: Creation) -> None:
         assert leaf.grad.ne(0).any(), name
 
 
+@pytest.mark.parametrize("num_graphs", [0, 1, 4, 200])
+def test_a_linear_layer_behind_may_be_merged(layer: Creation, num_graphs: int) -> None:
+    """Values and all gradients are those of both layers in turn, for few graphs and for many."""
+    layer, lin = layer.double(), torch.nn.Linear(CHANNELS, 2).double()
+    z = torch.randn(num_graphs, LATENT, dtype=torch.float64, requires_grad=True)
+    num_nodes = torch.arange(num_graphs) % LARGEST + 1
+    leaves = {"z": z, **dict(layer.named_parameters()), **dict(lin.named_parameters())}
+
+    def run(x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        weights = torch.arange(x.numel(), dtype=x.dtype).view_as(x).cos()
+        return x.detach(), torch.autograd.grad((x * weights).sum(), tuple(leaves.values()))
+
+    generator = torch.Generator().manual_seed(0)
+    expected, gradients = run(lin(layer(z, num_nodes, generator).x))
+    x, found = run(layer.create_projected(z, num_nodes, lin, generator.manual_seed(0)))
+    torch.testing.assert_close(x, expected)
+    for name, ours, theirs in zip(leaves, found, gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, msg=name)
+
+
+def test_the_layer_behind_must_fit(layer: Creation) -> None:
+    with pytest.raises(ValueError, match=r"Expected 'lin' to take 5 channels \(got 3\)"):
+        layer.create_projected(torch.randn(4, LATENT), SIZES, torch.nn.Linear(3, 2))
+    with pytest.raises(ValueError, match="'num_nodes'"):
+        layer.create_projected(torch.randn(3, LATENT), SIZES, torch.nn.Linear(CHANNELS, 2))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiles_without_graph_breaks(layer: Creation) -> None:
     z, num_nodes = torch.randn(4, LATENT), SIZES
