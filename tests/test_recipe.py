@@ -40,7 +40,8 @@ def test_the_paper_is_as_printed() -> None:
     assert (paper.matcher, paper.ema_decay) == ("atom_score", 0.0)
     assert paper.stages == (Stage("joint", 1.0, 2e-3),)
     assert paper.model == {"creation": "top_n", "readout": "pna", "num_rounds": 0}
-    assert paper.weights == paper.regularizer == {}
+    assert paper.weights == {"kl": 0.002}  # all terms of D.3, the others with a weight of 1
+    assert paper.regularizer == {}
 
 
 def test_the_default_learns_a_canonical_order() -> None:
