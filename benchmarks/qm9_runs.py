@@ -107,6 +107,8 @@ def name_of(
     budgets = {key: others.get(key) for key in ("minutes", "epochs", "num_train")}
     if others.get("processor_time"):
         budgets["processor_time"] = True
+    if others.get("precision", "auto") != "auto":
+        budgets["precision"] = others["precision"]
     content = json.dumps([plain(asdict(chosen)), budgets], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return f"{creation}-{digest}-{seed}"

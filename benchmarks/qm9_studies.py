@@ -4,7 +4,8 @@ Usage: python benchmarks/qm9_studies.py STUDY --epochs 5 --seeds 0 1 2 --out run
 
 Studies: reference_points (9 to 30 for Top-n), order (of the selected points), few (methods on
 1,000 to 10,000 molecules), priors, flow (how it is fitted, guided and used), penalties (none, each
-alone, both), matchers, rounds. Prints the table of benchmarks/table5.py. Runs are kept and shared:
+alone, both), matchers, rounds, precision (of products; a budget in epochs compares quality, one in
+minutes what the speed is worth). Prints the table of benchmarks/table5.py. Runs are kept and shared:
 started again, the benchmark goes on where it was, and what a study has trained, others need not.
 --only 1,000 takes the variants with that in their name.
 """
@@ -57,6 +58,7 @@ STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "rounds": {
         f"{number} rounds": {"changes": {"model": {"num_rounds": number}}} for number in (0, 1, 2)
     },
+    "precision": {precision: {"precision": precision} for precision in ("float32", "bfloat16")},
 }
 
 

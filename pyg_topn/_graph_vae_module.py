@@ -20,7 +20,7 @@ from pyg_topn.models import GraphVAE
 from pyg_topn.nn.prior import OneStepPrior, RectifiedFlowPrior
 from pyg_topn.recipe import Recipe
 from pyg_topn.utils.optional import require
-from pyg_topn.utils.precision import has_fast_bfloat16
+from pyg_topn.utils.precision import autocast, check_precision
 
 L = require("lightning.pytorch", extra="train")
 
@@ -33,9 +33,11 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         chosen: The recipe.
         progress: How far the run is, from 0 to 1; the schedules follow it.
         num_samples: How many molecules are sampled at every validation.
+        precision: ``"float32"``, ``"bfloat16"`` for mixed precision, ``"auto"`` for that where the
+            device has a unit for it.
 
     Raises:
-        ValueError: If the model has no vocabulary.
+        ValueError: If the model has no vocabulary, or there is no such precision.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -54,8 +56,11 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         chosen: Recipe,
         progress: Callable[[Any], float],
         num_samples: int = 2000,
+        precision: str = "auto",
     ) -> None:
         super().__init__()
+        check_precision(precision)
+        self.precision = precision
         if model.vocabulary is None:
             raise ValueError("Expected a model with a vocabulary of atoms and bonds (got none)")
         orders = model.vocabulary.bond_orders
@@ -93,7 +98,8 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             "distillation": self._distillation,
             "decoder": self._decoder,
         }
-        terms = steps[stage.kind](batch, progress)
+        with self._autocast(batch):
+            terms = steps[stage.kind](batch, progress)
         self.log_dict({f"train/{key}": value.detach() for key, value in terms.items()})
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
@@ -121,9 +127,7 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         count = self.chosen.flow_batches * batch.num_graphs
         z, num_nodes, cond = self._latents().draw(count, self.chosen.flow_noise)
         assert isinstance(self.model.prior, RectifiedFlowPrior)
-        fast = has_fast_bfloat16(z.device)
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=fast):
-            return {"loss": self.model.prior.loss(z, num_nodes, cond=cond)}
+        return {"loss": self.model.prior.loss(z, num_nodes, cond=cond)}
 
     def _distillation(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The prior in one step alone, on what the flow makes of noise."""
@@ -162,6 +166,10 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             terms["loss"] = terms["loss"] + ramp * weight * penalties[name]
         return terms
 
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        """The precision of products; gradients, averages and the optimizer keep their own."""
+        return autocast(batch.x.device, self.precision)
+
     def _cond(self, batch: Batch) -> Tensor | None:
         """What is true of the graphs of a batch, for a model that can be asked for it."""
         return batch.y if self.model.cond_channels else None
@@ -193,13 +201,15 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         return terms
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        terms = self._terms(batch)
+        with self._autocast(batch):
+            terms = self._terms(batch)
         values = {f"val/{key}": value for key, value in terms.items()}
         self.log_dict(values, batch_size=batch.num_graphs)
 
     def on_validation_epoch_end(self) -> None:
         generator = torch.Generator().manual_seed(1)
-        batch = self.model.sample(self.num_samples, generator=generator)
+        with autocast(self.device, self.precision):
+            batch = self.model.sample(self.num_samples, generator=generator)
         assert self.model.vocabulary is not None
         metrics = MoleculeMetrics(nspdk=False)
         metrics.update(self.model.vocabulary.to_molecules(batch))

@@ -24,6 +24,7 @@ from pyg_topn.pretrained import save
 from pyg_topn.recipe import plain, recipe
 from pyg_topn.utils._names import check_names
 from pyg_topn.utils.optional import require
+from pyg_topn.utils.precision import check_precision
 
 L = require("lightning.pytorch", extra="train")
 
@@ -50,6 +51,7 @@ def train_qm9(
     processor_time: bool = False,
     conditions: Sequence[str] = (),
     teacher: str | os.PathLike[str] | None = None,
+    precision: str = "auto",
 ) -> Path:
     r"""Train a graph VAE on the training split of QM9.
 
@@ -83,6 +85,8 @@ def train_qm9(
             :class:`~pyg_topn.datasets.HeavyAtomQM9`; a classifier-free share is hidden in training.
         teacher: For :obj:`prior="one_step"`, a trained model with a rectified flow, as a folder or
             a name, that takes the place of the stages in which it would be trained.
+        precision: Of products, ``"float32"``, ``"bfloat16"`` or ``"auto"``, see
+            :func:`~pyg_topn.utils.precision.autocast`; weights are in single precision.
 
     Returns:
         The folder of the model.
@@ -98,12 +102,15 @@ def train_qm9(
     if teacher is not None:
         chosen = without_its_stages(chosen)
     check_numbers(minutes, epochs, seed, patience, num_samples)
+    check_precision(precision)
     names: dict[str, Any] = {"recipe": recipe_name, "creation": creation, "matcher": matcher}
     names["prior"] = prior
     if conditions:
         names["conditions"] = list(check_names(conditions))
     if teacher is not None:
         names["teacher"] = os.fspath(teacher)
+    if precision != "auto":
+        names["precision"] = precision
     arguments = {**names, "seed": seed, "num_train": num_train, "changes": plain(changes or {})}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
@@ -126,7 +133,7 @@ def train_qm9(
     )
     (out / "arguments.json").write_text(json.dumps(arguments) + "\n", encoding="utf-8")
     timer, progress = _budget(minutes, epochs, processor_time)
-    module = GraphVAEModule(model, chosen, progress, num_samples)
+    module = GraphVAEModule(model, chosen, progress, num_samples, precision)
     check_fit(module, resumed, last)
     shown: dict[str, Any] = {"patience": patience, "progress_bar": progress_bar, "resumed": resumed}
     with quiet():

@@ -94,12 +94,19 @@ def _as_product(value: Tensor, layout: Layout) -> bool:
     return value.is_cpu and value.dtype == torch.float32 and layout.pair_index.size(1) > 0
 
 
+def _product(matrix: Tensor, value: Tensor, total: Tensor | None = None) -> Tensor:
+    """A sparse matrix times a dense one, added to a total in place if there is one."""
+    # Autocast would ask for bfloat16, for which there is no sparse product.
+    with torch.autocast("cpu", enabled=False):
+        return matrix @ value if total is None else total.addmm_(matrix, value)
+
+
 class _PairSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layout: Layout) -> Tensor:
         ctx.layout = layout
         if _as_product(x, layout):
-            return layout.incidence[1] @ x
+            return _product(layout.incidence[1], x)
         i, j = layout.pair_index
         return x.index_select(0, i) + x.index_select(0, j)
 
@@ -114,7 +121,7 @@ class _AddPairSum(torch.autograd.Function):
         ctx.layout = layout
         ctx.mark_dirty(e)
         if _as_product(x, layout) and e.dtype == x.dtype and e.is_contiguous():
-            return e.addmm_(layout.incidence[1], x)
+            return _product(layout.incidence[1], x, e)
         i, j = layout.pair_index
         return e.add_(x.index_select(0, i)).add_(x.index_select(0, j))
 
@@ -128,7 +135,7 @@ class _NodeSum(torch.autograd.Function):
     def forward(ctx: Any, e: Tensor, layout: Layout) -> Tensor:
         ctx.layout = layout
         if _as_product(e, layout):
-            return layout.incidence[0] @ e
+            return _product(layout.incidence[0], e)
         i, j = layout.pair_index
         x = e.new_zeros(layout.batch.numel(), e.size(1))
         return x.index_add_(0, i, e).index_add_(0, j, e)

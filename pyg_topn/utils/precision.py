@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def has_fast_bfloat16(device: torch.device | str) -> bool:
@@ -29,3 +32,44 @@ def has_fast_bfloat16(device: torch.device | str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return False
+
+
+def autocast(device: torch.device | str, precision: str = "auto") -> torch.autocast:
+    r"""Return a context in which matrices are multiplied at a given precision.
+
+    Args:
+        device: Where.
+        precision: ``"float32"`` for the type of the weights, ``"bfloat16"`` for mixed precision,
+            ``"auto"`` for mixed precision where :func:`has_fast_bfloat16` finds a unit for it.
+
+    Raises:
+        ValueError: If there is no such precision.
+
+    Example:
+        >>> with autocast("cpu", "bfloat16"):
+        ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+        torch.bfloat16
+    """
+    check_precision(precision)
+    kind = torch.device(device).type
+    half = has_fast_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+    return torch.autocast(kind, torch.bfloat16, enabled=half)
+
+
+def check_precision(precision: str) -> None:
+    """Check the name of a precision."""
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"Expected 'precision' among {', '.join(PRECISIONS)} (got '{precision}')"
+        )
+
+
+def at_least_float32(value: Tensor) -> Tensor:
+    """Return a tensor in single precision, or in double if it has that: sums, logarithms and
+    decisions are not left to the eight bits of ``bfloat16``.
+
+    Example:
+        >>> at_least_float32(torch.ones(2, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return value.to(torch.promote_types(value.dtype, torch.float32))

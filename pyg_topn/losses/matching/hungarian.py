@@ -14,6 +14,7 @@ from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.utils.assignment import batched_linear_assignment
 from pyg_topn.utils.canonical import batch_canonical_index
 from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.precision import at_least_float32
 
 # By the likelihood of QM9 after two rounds, under trained and noisy predictions. An exchange gains
 # more than an assignment, and costs less; an assignment leads away from where no exchange helps.
@@ -204,8 +205,7 @@ class _Alignment:
 
 
 def _logp(logits: Tensor) -> Tensor:
-    dtype = torch.promote_types(logits.dtype, torch.float32)  # not bfloat16
-    return F.log_softmax(logits.to(dtype), dim=-1).clamp(min=_IMPOSSIBLE)
+    return F.log_softmax(at_least_float32(logits), dim=-1).clamp(min=_IMPOSSIBLE)
 
 
 def _square(pairs: Tensor, layout: Layout) -> Tensor:

@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 from pyg_topn.losses.set._cost import pairwise_cost
 from pyg_topn.losses.set._point_sets import REDUCTIONS, check_choice, read_points, reduced
 from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.precision import at_least_float32
 
 
 class PointRegularizer(nn.Module, ABC):
@@ -40,7 +41,7 @@ class PointRegularizer(nn.Module, ABC):
             ValueError: If a set is empty, a point not finite, or ``ptr`` or ``batch`` wrong.
         """
         x, layout = read_points(prediction, "prediction")
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        x = at_least_float32(x)
         return reduced(self.per_set(_distances(x, layout)), self.reduction)
 
 

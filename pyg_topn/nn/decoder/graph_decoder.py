@@ -16,6 +16,7 @@ from pyg_topn.nn.decoder.pair_refinement import PairRefinement
 from pyg_topn.nn.decoder.set2graph import Set2Graph
 from pyg_topn.nn.update.set_transformer import SetTransformer
 from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.precision import at_least_float32
 
 
 class GraphDecoder(nn.Module):
@@ -153,14 +154,14 @@ class GraphDecoder(nn.Module):
         pair_logits = self._pair_logits(self.pair_norm(e), nearness)
         valency = expected_valency(pair_logits, self.edge_orders, layout).unsqueeze(1)  # [N, 1]
         node_logits = self.node_type_mlp(torch.cat([self.node_norm(x), valency], dim=1))
-        return GraphDistribution(node_logits, pair_logits, layout)
+        return GraphDistribution(at_least_float32(node_logits), pair_logits, layout)
 
     def _pair_logits(self, e: Tensor, nearness: Tensor | None = None) -> Tensor:
         """Join p(edge) and p(type | edge) into one categorical distribution, [P, 1 + T]."""
-        presence = self.presence_mlp(e)  # [P, 1], log-odds
+        presence = at_least_float32(self.presence_mlp(e))  # [P, 1], log-odds
         if nearness is not None:
             presence = presence + nearness
-        edge_type = F.log_softmax(self.edge_type_mlp(e), dim=-1)  # [P, T]
+        edge_type = F.log_softmax(at_least_float32(self.edge_type_mlp(e)), dim=-1)  # [P, T]
         return torch.cat([torch.zeros_like(presence), presence + edge_type], dim=1)
 
 

@@ -14,6 +14,7 @@ from pyg_topn.nn.encoder.canonical_readout import CanonicalReadout
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.pna_readout import PNAReadout
 from pyg_topn.utils.canonical import batch_canonical_index
+from pyg_topn.utils.precision import at_least_float32
 
 
 class GraphEncoder(nn.Module):
@@ -114,5 +115,6 @@ class GraphEncoder(nn.Module):
             h = h + self.embedding(batch)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = h + conv(norm(h), batch.edge_index, batch.edge_attr)
-        mean, log_variance = self.mlp(torch.relu(self.readout(h, batch))).chunk(2, dim=-1)
+        read = at_least_float32(self.mlp(torch.relu(self.readout(h, batch))))
+        mean, log_variance = read.chunk(2, dim=-1)
         return DiagonalGaussian(mean, log_variance.clamp(-20, 10))

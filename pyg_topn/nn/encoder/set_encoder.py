@@ -12,6 +12,7 @@ from pyg_topn.nn.encoder.pna_readout import PNAReadout
 from pyg_topn.nn.update.set_transformer import SetTransformer
 from pyg_topn.utils._points import read_points
 from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.precision import at_least_float32
 
 
 class SetEncoder(nn.Module):
@@ -82,5 +83,6 @@ class SetEncoder(nn.Module):
         layout = Layout.from_batch(batch)
         h = self.update(self.point_mlp(read_points(batch, self.in_channels)), layout)
         statistics = self.readout(h, batch)  # [B, D]
-        mean, log_variance = self.out_lin(torch.relu(statistics)).chunk(2, dim=-1)
+        read = at_least_float32(self.out_lin(torch.relu(statistics)))
+        mean, log_variance = read.chunk(2, dim=-1)
         return DiagonalGaussian(mean, log_variance.clamp(-20, 10))

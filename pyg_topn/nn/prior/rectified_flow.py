@@ -189,10 +189,11 @@ class RectifiedFlowPrior(Prior):
 
     def _guided(self, z: Tensor, time: Tensor, num_nodes: Tensor, cond: Tensor | None) -> Tensor:
         """The velocity that noise follows."""
-        velocity: Tensor = self.velocity(z, time, num_nodes, cond)
+        velocity: Tensor = self.velocity(z, time, num_nodes, cond).to(z.dtype)
         if self.guide is None:
             return velocity
-        return torch.lerp(self.guide(z, time, num_nodes), velocity, self.guidance)
+        # Not in bfloat16: guidance multiplies what rounding leaves of a difference.
+        return torch.lerp(self.guide(z, time, num_nodes).to(z.dtype), velocity, self.guidance)
 
     def __repr__(self) -> str:
         return (

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from pyg_topn.utils.layout import Layout
+from pyg_topn.utils.precision import at_least_float32
 
 
 class SetTransformer(nn.Module):
@@ -121,7 +122,11 @@ class SetTransformer(nn.Module):
 
     def _attend(self, layer: int, h: Tensor, mask: Tensor | None) -> Tensor:
         shape = (h.size(0), h.size(1), 3, self.heads, self.channels // self.heads)
-        q, k, v = self.qkv[layer](h).view(shape).permute(2, 0, 3, 1, 4)  # [3, B, H, n, C / H]
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        qkv: Tensor = self.qkv[layer](h)
+        dtype = qkv.dtype
+        if qkv.is_cpu:  # Whose kernel takes twice as long for bfloat16, forwards and backwards.
+            qkv = at_least_float32(qkv)
+        q, k, v = qkv.view(shape).permute(2, 0, 3, 1, 4)  # [3, B, H, n, C / H]
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).to(dtype)
         merged = h.transpose(1, 2).flatten(2)  # [B, n, C]
         return torch.as_tensor(self.out[layer](merged))
