@@ -4,9 +4,9 @@ Usage: python benchmarks/qm9_studies.py STUDY --epochs 5 --seeds 0 1 2 --out run
 
 Studies: reference_points (9 to 30 for Top-n), order (of the selected points), few (methods on
 1,000 to 10,000 molecules), priors, flow (how it is fitted, guided and used), penalties (none, each
-alone, both), matchers, rounds, precision (of products; a budget in epochs compares quality, one in
-minutes what the speed is worth). Prints the table of benchmarks/table5.py. Runs are kept and shared:
-started again, the benchmark goes on where it was, and what a study has trained, others need not.
+alone, both), matchers, rounds, precision (of products: with a budget in epochs, whether it costs
+quality). Prints the table of benchmarks/table5.py. Runs are kept and shared: started again, the
+benchmark goes on where it was, and what a study has trained, others need not.
 --only 1,000 takes the variants with that in their name.
 """
 
@@ -19,6 +19,7 @@ from qm9_runs import Judge, add_arguments, budget, machine, measure, print_table
 
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.resolver import PRIORS
+from pyg_topn.utils.allocator import keep_freed_memory
 
 VALENCY, CONNECTIVITY = {"valency": 0.5}, {"connectivity": 1.0}
 PENALTIES = {
@@ -72,6 +73,7 @@ def main() -> None:
     study = {name: how for name, how in STUDIES[options.study].items() if options.only in name}
     if not study:
         parser.error(f"no variant of {list(STUDIES[options.study])} contains {options.only!r}")
+    keep_freed_memory()
     judge = Judge(options.number, fcd=not options.no_fcd)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in study}
     for seed in options.seeds:

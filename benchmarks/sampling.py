@@ -30,6 +30,8 @@ from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.utils import _smiles_writer
 from pyg_topn.utils._graph_arrays import GraphArrays
 from pyg_topn.utils._worker_process import QUEUED, WorkerProcess
+from pyg_topn.utils.allocator import keep_freed_memory
+from pyg_topn.utils.precision import PRECISIONS, autocast
 
 PROCESSES = (1, 2)
 
@@ -44,13 +46,15 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=16384, help="of molecules, a measurement")
     parser.add_argument("--batch-size", type=int, default=2048)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of PyTorch")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products")
     parser.add_argument("--repeats", type=int, default=5, help="of every measurement")
     options = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     print_machine("rdkit")
     model = pyg_topn.load(options.model)
     assert model.vocabulary is not None
-    measure = partial(rate, model, options.number, options.batch_size)
+    measure = partial(rate, model, options.number, options.batch_size, options.precision)
     print(f"\n{'molecules a second':52s} {'median':>9s} {'best':>9s}")
     writers = cases(model.vocabulary)
     for name, rates in in_turns(writers, measure, options.repeats).items():
@@ -94,7 +98,9 @@ def in_turns(
     return found
 
 
-def rate(model: GraphVAE, number: int, batch_size: int, case: tuple[int, Write]) -> float:
+def rate(
+    model: GraphVAE, number: int, batch_size: int, precision: str, case: tuple[int, Write]
+) -> float:
     """Molecules a second of a warm pipeline."""
     processes, write = case
     # When this many batches are taken, the first answer is there: the processes have started.
@@ -107,7 +113,9 @@ def rate(model: GraphVAE, number: int, batch_size: int, case: tuple[int, Write])
         for index in range(cold + warm):
             if index == cold:
                 began = time.perf_counter()
-            yield model.sample(batch_size, generator=generator)
+            with autocast("cpu", precision):
+                batch = model.sample(batch_size, generator=generator)
+            yield batch
 
     with closing(batches()) as given:
         for _ in write(given):

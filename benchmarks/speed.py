@@ -40,6 +40,8 @@ from _plots import plot
 from _results import Row, rows, table
 from _steps import NEW_SAMPLES, new_samples, steps
 
+from pyg_topn.utils.allocator import keep_freed_memory
+
 BATCHES, NODES = (1, 8, 64, 512, 2048, 8192), (9, 30, 100, 300)
 FULL = {"threads": [1, 2], "batches": BATCHES, "nodes": NODES, "repeats": 7, "molecules": 16384}
 QUICK = {"threads": [1], "batches": (1, 8), "nodes": (9, 30), "repeats": 1, "molecules": 256}
@@ -57,6 +59,7 @@ prior once in many steps, which its row leaves out: that has a row of its own.
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     options = parse(words)
+    keep_freed_memory()
     torch.manual_seed(0)
     devices = [torch.device(name) for name in options.devices]
     report: dict[str, Any] = {"machine": machine(devices), "load": [load()]}

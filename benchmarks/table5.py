@@ -18,6 +18,7 @@ from qm9_runs import Judge, add_arguments, budget, machine, measure, print_table
 
 from pyg_topn.recipe import RECIPES
 from pyg_topn.resolver import CREATIONS
+from pyg_topn.utils.allocator import keep_freed_memory
 
 # Percent valid and V.U., FCD; as printed by the authors, definitions differ: see docs/metrics.md.
 QUOTED = """
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--creations", nargs="+", choices=CREATIONS, default=list(CREATIONS))
     options = parser.parse_args()
+    keep_freed_memory()
     judge = Judge(options.number, fcd=not options.no_fcd)
     rows: dict[str, list[dict[str, object]]] = {}
     total = len(options.seeds) * len(options.recipes) * len(options.creations)

@@ -17,7 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         from pyg_topn.cli import app
+        from pyg_topn.utils.allocator import keep_freed_memory
 
+        if arguments is None:  # The process is ours.
+            keep_freed_memory()
         app(args=None if arguments is None else list(arguments), prog_name="pyg-topn")
     except (ValueError, TypeError, OSError, ImportError) as error:
         text = " ".join(str(error).split())

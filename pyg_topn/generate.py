@@ -19,6 +19,7 @@ from pyg_topn.models import GraphGAN, GraphVAE
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.plot import plot_histograms
 from pyg_topn.utils.optional import is_installed, require
+from pyg_topn.utils.precision import autocast, check_precision
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -42,6 +43,7 @@ def generate_molecules(
     temperature: float | None = None,
     correct: bool = False,
     condition: Mapping[str, float] | None = None,
+    precision: str = "float32",
 ) -> Iterator[list[Mol]]:
     r"""Generate molecules in one pass each, none rejected, and none corrected unless asked for.
 
@@ -54,13 +56,17 @@ def generate_molecules(
         correct: See :meth:`GraphVAE.sample`; figures of corrected molecules are to be labelled so.
         condition: What is asked of the molecules, by name, of a model that was trained with
             conditions: ``{"logp": 2.5}``.
+        precision: Of products: ``"float32"``, in which a seed gives the same molecules on most
+            machines; ``"bfloat16"``, faster where there is a unit for it; ``"auto"`` for the
+            second where it is the faster one.
 
     Yields:
         Lists of RDKit molecules: neutral, not sanitised, valid or not.
 
     Raises:
         ValueError: If the model has no vocabulary, a number is not positive, the seed is out of
-            range, both a temperature and a correction are asked for, or a condition is unknown.
+            range, both a temperature and a correction are asked for, or a condition or the
+            precision is unknown.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -71,7 +77,8 @@ def generate_molecules(
         [3, 2]
     """
     vocabulary = _vocabulary(model)
-    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct, condition)
+    how = temperature, correct, condition, precision
+    batches = _batches(model, num_molecules, seed, batch_size, *how)
     return _molecules(batches, vocabulary)
 
 
@@ -84,6 +91,7 @@ def generate_smiles(
     correct: bool = False,
     processes: int | None = None,
     condition: Mapping[str, float] | None = None,
+    precision: str = "float32",
 ) -> Iterator[list[str]]:
     r"""Generate molecules as SMILES, written in other processes while the next are decoded.
 
@@ -104,6 +112,7 @@ def generate_smiles(
             and 0 for fewer molecules than 8,192, for which starting processes does not pay. A
             vocabulary with hydrogen, whose SMILES take another way, never has any.
         condition: See :func:`generate_molecules`.
+        precision: See :func:`generate_molecules`.
 
     Yields:
         Lists of SMILES, one a batch.
@@ -123,7 +132,8 @@ def generate_smiles(
     vocabulary = _vocabulary(model)
     if processes is not None and processes < 0:
         raise ValueError(f"Expected 'processes' to be at least 0 (got {processes})")
-    batches = _batches(model, num_molecules, seed, batch_size, temperature, correct, condition)
+    how = temperature, correct, condition, precision
+    batches = _batches(model, num_molecules, seed, batch_size, *how)
     if processes is None:
         processes = default_processes(num_molecules)
     return smiles_of_batches(batches, vocabulary, min(processes, -(-num_molecules // batch_size)))
@@ -144,6 +154,7 @@ def _batches(
     temperature: float | None,
     correct: bool,
     condition: Mapping[str, float] | None,
+    precision: str,
 ) -> Generator[Batch, None, None]:
     """Check the numbers, then generate batches of graphs."""
     for name, value in (("num_molecules", num_molecules), ("batch_size", batch_size)):
@@ -155,13 +166,19 @@ def _batches(
         raise ValueError(f"Expected 'temperature' to be positive (got {temperature})")
     if correct and temperature is not None:
         raise ValueError(f"Expected no 'temperature' with 'correct' (got {temperature})")
+    check_precision(precision)
     cond = None if condition is None else model.ask(condition)
     how = {"temperature": temperature, "correct": correct, "cond": cond}
-    return _sampled(model, num_molecules, seed, batch_size, how)
+    return _sampled(model, num_molecules, seed, batch_size, precision, how)
 
 
 def _sampled(
-    model: GraphVAE | GraphGAN, num_molecules: int, seed: int, batch_size: int, how: dict[str, Any]
+    model: GraphVAE | GraphGAN,
+    num_molecules: int,
+    seed: int,
+    batch_size: int,
+    precision: str,
+    how: dict[str, Any],
 ) -> Generator[Batch, None, None]:
     generator = torch.Generator().manual_seed(seed)
     was_training = model.training
@@ -169,7 +186,9 @@ def _sampled(
     try:
         for start in range(0, num_molecules, batch_size):
             count = min(batch_size, num_molecules - start)
-            yield model.sample(count, generator=generator, **how)
+            with autocast(model.prior.device, precision):  # Not while others have the batch.
+                batch = model.sample(count, generator=generator, **how)
+            yield batch
     finally:  # Also if the caller stops early.
         model.train(was_training)
 

@@ -103,15 +103,10 @@ def train_qm9(
         chosen = without_its_stages(chosen)
     check_numbers(minutes, epochs, seed, patience, num_samples)
     check_precision(precision)
-    names: dict[str, Any] = {"recipe": recipe_name, "creation": creation, "matcher": matcher}
-    names["prior"] = prior
-    if conditions:
-        names["conditions"] = list(check_names(conditions))
-    if teacher is not None:
-        names["teacher"] = os.fspath(teacher)
-    if precision != "auto":
-        names["precision"] = precision
-    arguments = {**names, "seed": seed, "num_train": num_train, "changes": plain(changes or {})}
+    names = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "prior": prior}
+    others = _others(conditions, teacher, precision)
+    rest = {"seed": seed, "num_train": num_train, "changes": plain(changes or {})}
+    arguments = {**names, **others, **rest}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
     check_places(out, Path(root), arguments, resume)
     resumed = read_checkpoint(last) if resume and last.is_file() else None
@@ -140,6 +135,20 @@ def train_qm9(
         trainer = make_trainer(out, timer, epochs, ema_decay=chosen.ema_decay, **shown)
         fit(trainer, module, loaders, None if resumed is None else last)
     return _finish(out, module, model_arguments, arguments)
+
+
+def _others(
+    conditions: Sequence[str], teacher: str | os.PathLike[str] | None, precision: str
+) -> dict[str, Any]:
+    """Arguments that most runs do not have: theirs were known before these were."""
+    found: dict[str, Any] = {}
+    if conditions:
+        found["conditions"] = list(check_names(conditions))
+    if teacher is not None:
+        found["teacher"] = os.fspath(teacher)
+    if precision != "auto":
+        found["precision"] = precision
+    return found
 
 
 def _splits(

@@ -70,6 +70,16 @@ def test_a_seed_determines_the_molecules(model: GraphVAE) -> None:
     assert generate(model, 30, seed=2, temperature=1.0) != once
 
 
+def test_the_precision_is_that_of_the_model_alone(model: GraphVAE) -> None:
+    seen: list[torch.dtype] = []
+    model.decoder.set2graph.register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    for part in generate_molecules(model, 4, batch_size=2, precision="bfloat16"):
+        assert len(part) == 2
+        assert not torch.is_autocast_enabled("cpu")  # Where others use the molecules.
+    generate(model, 2)
+    assert seen == [torch.bfloat16, torch.bfloat16, torch.float32]
+
+
 def test_corrected_molecules_keep_their_valencies(model: GraphVAE) -> None:
     torch.nn.init.ones_(model.decoder.presence_mlp.lins[-1].bias)  # Too many edges.
 
@@ -117,6 +127,7 @@ def test_the_mode_of_the_model_is_left_as_it_was(model: GraphVAE, training: bool
         ({"temperature": 0.0}, r"'temperature' to be positive \(got 0.0\)"),
         ({"temperature": float("nan")}, r"'temperature' to be positive \(got nan\)"),
         ({"temperature": 1.0, "correct": True}, r"no 'temperature' with 'correct' \(got 1.0\)"),
+        ({"precision": "half"}, r"'precision' among auto, float32, bfloat16 \(got 'half'\)"),
     ],
 )
 def test_bad_numbers_are_refused_at_once(

@@ -273,6 +273,7 @@ def test_an_interrupt_is_one_and_leaves_the_checkpoints(tmp_path: Path, small_ro
         ({"seed": -1}, "'seed' to be between 0 and 2\\^32 - 1 \\(got -1\\)"),
         ({"patience": 0}, "'patience' to be at least 1 \\(got 0\\)"),
         ({"num_samples": 0}, "'num_samples' to be at least 1 \\(got 0\\)"),
+        ({"precision": "half"}, "'precision' among auto, float32, bfloat16 \\(got 'half'\\)"),
         ({"recipe_name": "soup"}, "a recipe among default, paper \\(got 'soup'\\)"),
         ({"creation": "big_bang"}, "a creation layer among .* \\(got 'big_bang'\\)"),
         ({"matcher": "tinder"}, "a matcher among .* \\(got 'tinder'\\)"),
@@ -284,6 +285,23 @@ def test_bad_arguments_are_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=message):
         run(tmp_path / "run", **options)
     assert tree(tmp_path) == []
+
+
+@pytest.mark.usefixtures("small_training")
+def test_every_stage_in_either_precision(tmp_path: Path) -> None:
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        out = tmp_path / precision
+        folder = run(out, epochs=4, prior="one_step", precision=precision)
+        found[precision] = losses(out)
+        weights = load_file(folder / "model.safetensors")
+        assert torch.bfloat16 not in {weight.dtype for weight in weights.values()}
+        assert json.loads((out / "arguments.json").read_text())["precision"] == precision
+    single, half = (torch.tensor(values) for values in found.values())
+    assert single.shape == half.shape
+    assert not torch.equal(single, half)
+    torch.testing.assert_close(single[:3], half[:3], rtol=0.02, atol=0)  # Before they drift apart.
+    assert half.isfinite().all()
 
 
 @pytest.mark.parametrize("option", ["out", "root"])

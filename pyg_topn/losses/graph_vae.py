@@ -14,6 +14,7 @@ from pyg_topn.losses._terms import check_weights, divergence_term
 from pyg_topn.losses.matching.base import Matcher
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
+from pyg_topn.utils.few_classes import log_softmax_of_few, softmax_of_few
 from pyg_topn.utils.pairs import message_sum
 
 TERMS = (
@@ -120,9 +121,9 @@ class GraphVAELoss(nn.Module):
         sizes = layout.ptr.diff().unsqueeze(1)  # [B, 1]
         classes = distribution.pair_logits.size(1)
         # Expected minus true, so that every count below is one sum of errors.
-        pair_error = distribution.pair_logits.softmax(-1)[:, 1:]
+        pair_error = softmax_of_few(distribution.pair_logits)[:, 1:]
         true_pairs = F.one_hot(pair_type, classes)[:, 1:].to(pair_error.dtype)  # [P, T]
-        node_error = distribution.node_logits.softmax(-1)
+        node_error = softmax_of_few(distribution.node_logits)
         node_error = node_error - F.one_hot(node_type, node_error.size(1))  # [N, A]
         formula = scatter(node_error, layout.batch, dim_size=layout.num_graphs)  # [B, A]
         both = torch.cat([pair_error, true_pairs], dim=1)
@@ -180,7 +181,7 @@ def _cross_entropies(
     distribution: GraphDistribution, node_type: Tensor, pair_type: Tensor
 ) -> dict[str, Tensor]:
     num_graphs = max(distribution.num_graphs, 1)
-    logp = F.log_softmax(distribution.pair_logits, dim=-1)  # [P, 1 + T]
+    logp = log_softmax_of_few(distribution.pair_logits)  # [P, 1 + T]
     any_edge = logp[:, 1:].logsumexp(dim=-1)
     presence = torch.where(pair_type > 0, any_edge, logp[:, 0])
     total = logp.gather(1, pair_type.unsqueeze(1)).squeeze(1)
@@ -189,8 +190,9 @@ def _cross_entropies(
         weight = torch.where(weight > 0, weight, 1.0)
         presence, total = presence * weight, total * weight
     presence, total = presence.sum(), total.sum()
+    node_logp = log_softmax_of_few(distribution.node_logits)  # [N, A]
     return {
-        "node": F.cross_entropy(distribution.node_logits, node_type, reduction="sum") / num_graphs,
+        "node": F.nll_loss(node_logp, node_type, reduction="sum") / num_graphs,
         "edge": -presence / num_graphs,
         "edge_type": (presence - total) / num_graphs,
     }

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
+from pyg_topn.utils.few_classes import softmax_of_few
 from pyg_topn.utils.pairs import node_sum
 from pyg_topn.utils.pieces import connected_pieces
 
@@ -58,7 +59,7 @@ class PriorRegularizer(nn.Module):
         Args:
             distribution: The decoded graphs.
         """
-        probabilities = distribution.pair_logits.softmax(dim=-1)  # [P, 1 + T]
+        probabilities = softmax_of_few(distribution.pair_logits)  # [P, 1 + T]
         num_graphs = max(distribution.num_graphs, 1)
         return {
             "valency": self._valency(distribution, probabilities) / num_graphs,
@@ -100,7 +101,7 @@ class PriorRegularizer(nn.Module):
         soft = probabilities @ orders.unsqueeze(1)  # [P, 1]
         hard = orders[distribution.pair_logits.argmax(dim=-1)].unsqueeze(1)
         valency = node_sum(torch.cat([soft, soft + (hard - soft).detach()], dim=1), layout)
-        soft_limit = distribution.node_logits.detach().softmax(dim=-1) @ self.max_valencies
+        soft_limit = softmax_of_few(distribution.node_logits.detach()) @ self.max_valencies
         hard_limit = self.max_valencies[distribution.node_logits.argmax(dim=-1)]
         soft_excess = (valency[:, 0] - soft_limit).relu()
         return (valency[:, 1] - hard_limit).relu().sum() + soft_excess.square().sum()

@@ -59,9 +59,7 @@ def autocast(device: torch.device | str, precision: str = "auto") -> torch.autoc
 def check_precision(precision: str) -> None:
     """Check the name of a precision."""
     if precision not in PRECISIONS:
-        raise ValueError(
-            f"Expected 'precision' among {', '.join(PRECISIONS)} (got '{precision}')"
-        )
+        raise ValueError(f"Expected 'precision' among {', '.join(PRECISIONS)} (got '{precision}')")
 
 
 def at_least_float32(value: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_topn.utils.layout import Layout
-from pyg_topn.utils.pairs import node_sum, pair_sum
+from pyg_topn.utils.pairs import add_pair_sum_, node_sum, pair_sum
 
 SIZES = [[3, 1, 4, 2], [1, 1], [5], []]
 
@@ -35,6 +35,27 @@ def test_against_loops(sizes: list[int], dtype: torch.dtype) -> None:
     pairs, nodes = by_loops(x, e, layout)
     torch.testing.assert_close(pair_sum(x, layout), pairs)
     torch.testing.assert_close(node_sum(e, layout), nodes)
+
+
+@pytest.mark.parametrize("given", [torch.float32, torch.bfloat16])
+def test_under_autocast(given: torch.dtype) -> None:
+    layout = layout_of(SIZES[0])
+    x = torch.randint(9, (sum(SIZES[0]), 3)).to(given).requires_grad_()  # Exact in either type.
+    e = torch.randint(9, (layout.pair_index.size(1), 3)).to(given).requires_grad_()
+    pairs, nodes = by_loops(x.detach().float(), e.detach().float(), layout)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, summed = pair_sum(x, layout), node_sum(e, layout)
+        added = add_pair_sum_(e.clone(), x, layout)
+        (found.sum() + summed.sum() + added.sum()).backward()
+    assert found.dtype == summed.dtype == added.dtype == given
+    assert torch.equal(found.float(), pairs)
+    assert torch.equal(summed.float(), nodes)
+    assert torch.equal(added.float(), pairs + e.detach().float())
+    assert x.grad is not None
+    assert e.grad is not None
+    partners = layout.num_partners.to(given).unsqueeze(1)
+    assert torch.equal(x.grad, (2 * partners).expand_as(x))
+    assert torch.equal(e.grad, torch.full_like(e, 3))
 
 
 @pytest.mark.parametrize("sizes", SIZES[:3])

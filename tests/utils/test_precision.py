@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_topn.utils.precision import has_fast_bfloat16
+from pyg_topn.utils.precision import at_least_float32, autocast, has_fast_bfloat16
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,39 @@ def test_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [False]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert has_fast_bfloat16("cuda:1") is False
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_contexts(is_fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"avx512_bf16": is_fast}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+
+    def type_of_a_product(precision: str) -> torch.dtype:
+        with autocast("cpu", precision):
+            return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+    assert type_of_a_product("float32") == torch.float32
+    assert type_of_a_product("bfloat16") == torch.bfloat16
+    assert type_of_a_product("auto") == (torch.bfloat16 if is_fast else torch.float32)
+    with autocast("cpu", "bfloat16"):  # The inner one counts.
+        assert type_of_a_product("float32") == torch.float32
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"among auto, float32, bfloat16 \(got 'fp16'\)"):
+        autocast("cpu", "fp16")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_at_least_single_precision(given: torch.dtype, expected: torch.dtype) -> None:
+    value = torch.ones(3, dtype=given)
+    assert at_least_float32(value).dtype == expected
+    assert (at_least_float32(value) is value) == (given == expected)

@@ -13,6 +13,7 @@ from pyg_topn.losses.matching.base import Matcher
 from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.utils.assignment import batched_linear_assignment
 from pyg_topn.utils.canonical import batch_canonical_index
+from pyg_topn.utils.few_classes import log_softmax_of_few
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.precision import at_least_float32
 
@@ -205,7 +206,7 @@ class _Alignment:
 
 
 def _logp(logits: Tensor) -> Tensor:
-    return F.log_softmax(at_least_float32(logits), dim=-1).clamp(min=_IMPOSSIBLE)
+    return log_softmax_of_few(at_least_float32(logits)).clamp(min=_IMPOSSIBLE)
 
 
 def _square(pairs: Tensor, layout: Layout) -> Tensor:

@@ -15,6 +15,7 @@ from pyg_topn.nn.decoder.neighbor_embedding import NeighborEmbedding
 from pyg_topn.nn.decoder.pair_refinement import PairRefinement
 from pyg_topn.nn.decoder.set2graph import Set2Graph
 from pyg_topn.nn.update.set_transformer import SetTransformer
+from pyg_topn.utils.few_classes import to_few_classes
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.precision import at_least_float32
 
@@ -158,11 +159,17 @@ class GraphDecoder(nn.Module):
 
     def _pair_logits(self, e: Tensor, nearness: Tensor | None = None) -> Tensor:
         """Join p(edge) and p(type | edge) into one categorical distribution, [P, 1 + T]."""
-        presence = at_least_float32(self.presence_mlp(e))  # [P, 1], log-odds
+        # The two perceptrons side by side: P rows pass once.
+        (first, to_presence), (second, to_type) = self.presence_mlp.lins, self.edge_type_mlp.lins
+        weight = torch.cat([first.weight, second.weight])
+        hidden = F.linear(e, weight, torch.cat([first.bias, second.bias])).relu_()
+        weight = torch.block_diag(to_presence.weight, to_type.weight)
+        both = to_few_classes(hidden, weight, torch.cat([to_presence.bias, to_type.bias]))
+        presence, types = at_least_float32(both).t().split([1, len(self.edge_orders)])
         if nearness is not None:
-            presence = presence + nearness
-        edge_type = F.log_softmax(at_least_float32(self.edge_type_mlp(e)), dim=-1)  # [P, T]
-        return torch.cat([torch.zeros_like(presence), presence + edge_type], dim=1)
+            presence = presence + nearness.t()
+        edge_type = types.log_softmax(dim=0)  # [T, P]
+        return torch.cat([torch.zeros_like(presence), presence + edge_type]).t()
 
 
 def _mlp(*channels: int) -> MLP:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_topn.utils.categorical import draw_categorical
+from pyg_topn.utils.few_classes import softmax_of_few
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.pairs import message_sum
 from pyg_topn.utils.ragged import build_batch, undirected
@@ -167,5 +168,5 @@ def expected_valency(pair_logits: Tensor, edge_orders: Tensor, layout: Layout) -
         >>> expected_valency(sure_of_double, torch.tensor([1.0, 2.0, 3.0]), layout)
         tensor([2., 2.])
     """
-    order = pair_logits.softmax(dim=-1)[:, 1:] @ edge_orders.unsqueeze(1)  # [P, 1]
+    order = softmax_of_few(pair_logits)[:, 1:] @ edge_orders.to(pair_logits.dtype).unsqueeze(1)
     return message_sum(order, layout).squeeze(1)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from pyg_topn.nn.decoder.graph_distribution import expected_valency
+from pyg_topn.utils.few_classes import softmax_of_few, to_few_classes
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.pairs import add_pair_sum_, message_sum
 
@@ -68,9 +69,11 @@ class PairRefinement(nn.Module):
             layout: Which nodes belong to which graph.
         """
         normed_e = self.pair_norm(e)
-        valency = expected_valency(self.pair_type_lin(normed_e), self.edge_orders, layout)
+        to_type = self.pair_type_lin
+        pair_logits = to_few_classes(normed_e, to_type.weight, to_type.bias)
+        valency = expected_valency(pair_logits, self.edge_orders, layout)
         normed_x = self.node_norm(x)
-        node_type = self.node_type_lin(normed_x).softmax(dim=-1)
+        node_type = softmax_of_few(self.node_type_lin(normed_x))
         # The mean keeps the scale of a message whatever the size of the graph is.
         partners = layout.num_partners.clamp(min=1).unsqueeze(1)
         message = message_sum(normed_e, layout) / partners

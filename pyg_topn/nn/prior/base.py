@@ -53,6 +53,11 @@ class Prior(nn.Module, ABC):
         """What results obtained with this prior are to be labelled with."""
 
     @property
+    def device(self) -> torch.device:
+        """Where latent vectors are drawn."""
+        return self._like.device
+
+    @property
     def is_conditional(self) -> bool:
         """Whether the latent vectors depend on the sizes."""
         return self.max_num_nodes is not None
@@ -105,7 +110,7 @@ class Prior(nn.Module, ABC):
         noise = torch.randn(
             (num_nodes.numel(), self.latent_channels),
             generator=generator,
-            device=self._like.device if generator is None else generator.device,
+            device=self.device if generator is None else generator.device,
             dtype=self._like.dtype,
         )
         return self.carry(noise, num_nodes, cond)
@@ -127,12 +132,11 @@ class Prior(nn.Module, ABC):
         """
         self._check(noise, num_nodes)
         cond = check_condition(cond, num_nodes.numel(), self.cond_channels)
-        device = self._like.device
-        sizes = num_nodes.to(device, non_blocking=True)
-        noise = noise.to(device, non_blocking=True)
+        sizes = num_nodes.to(self.device, non_blocking=True)
+        noise = noise.to(self.device, non_blocking=True)
         if cond is None:
             return self.draw(noise, sizes)
-        return self.draw(noise, sizes, cond.to(device, non_blocking=True))
+        return self.draw(noise, sizes, cond.to(self.device, non_blocking=True))
 
     def log_prob(self, z: Tensor, num_nodes: Tensor) -> Tensor:
         r"""Return the logarithm of the density of latent vectors in nats, :math:`[B]`.

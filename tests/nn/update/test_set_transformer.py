@@ -112,8 +112,11 @@ def test_no_sets(update: SetTransformer) -> None:
 
 def test_autocast(update: SetTransformer) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        out = updated(update, torch.randn(11, 8), SIZES)
-    assert out.isfinite().all()
+        out = updated(update, x := torch.randn(11, 8), SIZES)
+    torch.testing.assert_close(out, updated(update, x, SIZES), atol=0.1, rtol=0.05)
+    half = copy.deepcopy(update).bfloat16()
+    z = Z.bfloat16()
+    assert half(x.bfloat16(), layout_of(SIZES), z).dtype == torch.bfloat16
 
 
 def test_copies_and_reset(update: SetTransformer) -> None:
