@@ -34,6 +34,11 @@ def read_teacher(teacher: str | os.PathLike[str]) -> GraphVAE:
             "Expected a teacher that is a graph VAE with a rectified flow "
             f"(got {known.__class__.__name__} in '{teacher}', {prior})"
         )
+    if isinstance(known.prior, OneStepPrior) and not known.prior.has_teacher:
+        raise ValueError(
+            "Expected a teacher with a rectified flow "
+            f"(got one in '{teacher}' of which only the distilled step is left)"
+        )
     return known
 
 

@@ -41,6 +41,7 @@ def build_graph_vae(
     prior_layers: int | None = None,
     prior_steps: int | None = None,
     prior_guidance: float | None = None,
+    prior_teacher: bool = True,
     conditions: Sequence[str] = (),
     *,
     num_neighbors: int | None = None,
@@ -73,6 +74,8 @@ def build_graph_vae(
         prior_layers: The number of layers of a flow, if not its default.
         prior_steps: The number of steps of a rectified flow, if not its default.
         prior_guidance: The weight of the guidance of a rectified flow, if any.
+        prior_teacher: Whether a prior in one step has its teacher, without which it can only be
+            drawn from.
         conditions: The names of what can be asked of a graph, say ``("logp", "num_rings")``: the
             creation layer takes as many conditions, and so does a rectified flow.
         num_neighbors: If given, only pairs of nearest neighbours may have edges, see
@@ -117,6 +120,7 @@ def build_graph_vae(
         num_layers=prior_layers,
         num_steps=prior_steps,
         guidance=prior_guidance,
+        has_teacher=None if prior_teacher else False,
         max_num_nodes=None if prior == "gaussian" else largest,
         cond_channels=num_conditions if prior in ("rectified_flow", "one_step") else None,
     )

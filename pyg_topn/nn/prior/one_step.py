@@ -35,6 +35,8 @@ class OneStepPrior(RectifiedFlowPrior):
         max_num_nodes: The largest graph.
         hidden_channels: The width of the student and of the teacher.
         num_layers: The number of their residual blocks.
+        has_teacher: Whether there is a teacher; to draw, none is needed: see
+            :meth:`forget_teacher`.
         **teacher: The other arguments of :class:`RectifiedFlowPrior`.
 
     Raises:
@@ -61,6 +63,7 @@ class OneStepPrior(RectifiedFlowPrior):
         max_num_nodes: int,
         hidden_channels: int = 384,
         num_layers: int = 4,
+        has_teacher: bool = True,
         **teacher: Any,
     ) -> None:
         super().__init__(latent_channels, max_num_nodes, hidden_channels, num_layers, **teacher)
@@ -68,11 +71,27 @@ class OneStepPrior(RectifiedFlowPrior):
         self.student = Velocity(*sizes, self.cond_channels)
         # Kept with the weights: a training run that goes on must not begin again.
         self.register_buffer("has_begun", torch.tensor(False))
+        if not has_teacher:
+            self.forget_teacher()
 
     @property
     def label(self) -> str:
         """See :attr:`Prior.label`."""
         return f"{super().label}, distilled to one step"
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether there is a teacher, to be fitted or to learn from."""
+        return "velocity" in self._modules
+
+    def forget_teacher(self) -> None:
+        """Leave only what latent vectors are drawn with."""
+        for name in ("velocity", "guide"):
+            self._modules.pop(name, None)
+
+    @property
+    def _networks(self) -> list[Velocity]:
+        return super()._networks if self.has_teacher else []
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew, and forget the moments."""
@@ -83,14 +102,35 @@ class OneStepPrior(RectifiedFlowPrior):
     @torch.no_grad()
     def begin_distillation(self) -> None:
         """Let the student start as the teacher's velocity, unless it has started before."""
+        self._check_teacher()
         if not bool(self.has_begun):
             self.student.load_state_dict(self.velocity.state_dict())
             self.has_begun.fill_(True)
 
     @torch.no_grad()
     def teach(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:
-        r"""Return where the teacher carries noise, :math:`[B, L]`: see :meth:`Prior.draw`."""
+        r"""Return where the teacher carries noise, :math:`[B, L]`: see :meth:`Prior.draw`.
+
+        Raises:
+            ValueError: If there is no teacher.
+        """
+        self._check_teacher()
         return super().draw(noise, num_nodes, cond)
+
+    def loss(
+        self,
+        z: Tensor,
+        num_nodes: Tensor,
+        generator: torch.Generator | None = None,
+        cond: Tensor | None = None,
+    ) -> Tensor:
+        """See :meth:`RectifiedFlowPrior.loss`: that of the teacher, and a ValueError without."""
+        self._check_teacher()
+        return super().loss(z, num_nodes, generator, cond)
+
+    def _check_teacher(self) -> None:
+        if not self.has_teacher:
+            raise ValueError("Expected a prior with a teacher (got one that has been forgotten)")
 
     def distillation_loss(
         self, noise: Tensor, z: Tensor, num_nodes: Tensor, cond: Tensor | None = None

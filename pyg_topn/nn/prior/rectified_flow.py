@@ -100,14 +100,13 @@ class RectifiedFlowPrior(Prior):
     @property
     def label(self) -> str:
         """See :attr:`Prior.label`."""
-        guided = "" if self.guide is None else f", guidance {self.guidance:g}"
+        guided = f", guidance {self.guidance:g}" if self.guidance > 1 else ""
         return f"rectified flow, {self.num_steps} Heun steps{guided}"
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew, and forget the moments."""
-        self.velocity.reset_parameters()
-        if self.guide is not None:
-            self.guide.reset_parameters()
+        for network in self._networks:
+            network.reset_parameters()
         self.mean.zero_()
         self.std.fill_(1.0)
 

@@ -53,6 +53,31 @@ def test_latent_vectors_take_one_evaluation() -> None:
     torch.testing.assert_close(found, (noise + out) * STD + MEAN)
 
 
+def test_a_forgotten_teacher_is_not_needed_to_draw() -> None:
+    whole, noise = random_prior(), torch.randn(4, 3)
+    prior = copy.deepcopy(whole)
+    prior.forget_teacher()
+    prior.forget_teacher()  # Nothing happens twice.
+    assert whole.has_teacher
+    assert not prior.has_teacher
+    assert prior.label == whole.label
+    assert torch.equal(prior.draw(noise, SIZES), whole.draw(noise, SIZES))
+    kept = {name.split(".")[0] for name in prior.state_dict()}
+    assert kept == {"mean", "std", "student", "has_begun"}
+    fresh = OneStepPrior(3, 7, 8, 2, has_teacher=False, guidance=2.0)
+    fresh.load_state_dict(prior.state_dict())
+    assert torch.equal(fresh.draw(noise, SIZES), whole.draw(noise, SIZES))
+    fresh.reset_parameters()
+    assert not torch.equal(fresh.draw(noise, SIZES), whole.draw(noise, SIZES))
+    for ask in (
+        lambda: prior.teach(noise, SIZES),
+        lambda: prior.loss(noise, SIZES),
+        prior.begin_distillation,
+    ):
+        with pytest.raises(ValueError, match=r"a prior with a teacher \(got one .* forgotten\)"):
+            ask()
+
+
 def test_the_loss_is_the_error_where_latent_vectors_are_standardised() -> None:
     prior = random_prior()
     noise, z = torch.randn(4, 3), torch.randn(4, 3, requires_grad=True)
