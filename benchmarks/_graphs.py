@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,7 @@ from pyg_topn.models import GraphVAE, build_graph_vae
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.recipe import Recipe, recipe
 from pyg_topn.transforms import CanonicalOrder
+from pyg_topn.utils.precision import autocast, has_fast_bfloat16
 
 HIDDEN = ("smiles", "idx")  # what training leaves out of its batches
 QM9_NODES = 9  # Graphs of this size are molecules of QM9, others are drawn.
@@ -65,6 +66,28 @@ class Setting:
     def model(self, nodes: int, chosen: Recipe) -> GraphVAE:
         """A model with random weights, the same at every call."""
         return random_model(nodes, chosen).to(self.device)
+
+
+def precisions(device: torch.device) -> dict[str, str]:
+    """The precisions that pay on a device, by what is added to a name.
+
+    >>> precisions(torch.device("meta"))
+    {'': 'float32'}
+    """
+    fast = {", bfloat16": "bfloat16"} if has_fast_bfloat16(device) else {}
+    return {"": "float32", **fast}
+
+
+def at_precision(
+    device: torch.device, precision: str, function: Callable[[], object]
+) -> Callable[[], object]:
+    """The same function, with products at a precision."""
+
+    def run() -> object:
+        with autocast(device, precision):
+            return function()
+
+    return run
 
 
 class Graphs(InMemoryDataset):

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 from _clock import Case, Series
-from _graphs import HIDDEN, QM9_NODES, Setting
+from _graphs import HIDDEN, QM9_NODES, Setting, at_precision, precisions
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
@@ -15,9 +15,9 @@ import pyg_topn
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.metrics import write_smiles
 from pyg_topn.models import GraphVAE
+from pyg_topn.pretrained import pretrained_models
 from pyg_topn.recipe import RECIPES, recipe
 
-PRETRAINED = "qm9-top-n"
 WORKERS = (0, 2)
 LEAST_LOADED, BATCHES_LOADED = 256, 16  # of an epoch of a loader: graphs and batches
 
@@ -84,18 +84,26 @@ def sampling(setting: Setting) -> Iterator[Series]:
     """Graphs from nothing: random weights at every size, a trained model at that of QM9."""
     for nodes in setting.nodes:
         for name in RECIPES:
-            title = f"graphs, {name}, random weights"
-            yield Series("sampling", title, nodes, partial(_untrained, setting, title, name, nodes))
+            for suffix, precision in precisions(setting.device).items():
+                title = f"graphs, {name}, random weights{suffix}"
+                build = partial(_untrained, setting, title, name, nodes, precision)
+                yield Series("sampling", title, nodes, build)
     if QM9_NODES in setting.nodes:
-        model = pyg_topn.load(PRETRAINED).to(setting.device).eval()
-        for title, make in TRAINED.items():
-            build = partial(_trained, setting, title, make, model)
-            yield Series("sampling", title, QM9_NODES, build)
+        for pretrained in pretrained_models():
+            model = pyg_topn.load(pretrained).to(setting.device).eval()
+            for what, make in TRAINED.items():
+                for suffix, precision in precisions(setting.device).items():
+                    title = f"{what}, {pretrained}{suffix}"
+                    build = partial(_trained, setting, title, make, model, precision)
+                    yield Series("sampling", title, QM9_NODES, build)
 
 
-def _untrained(setting: Setting, title: str, name: str, nodes: int, batch: int) -> Case:
+def _untrained(
+    setting: Setting, title: str, name: str, nodes: int, precision: str, batch: int
+) -> Case:
     model = setting.model(nodes, recipe(name)).eval()
-    run = partial(model.sample, batch, torch.full((batch,), nodes))
+    call = partial(model.sample, batch, torch.full((batch,), nodes))
+    run = at_precision(setting.device, precision, call)
     return _sampled(setting, title, model, nodes, batch, run)
 
 
@@ -104,9 +112,11 @@ def _trained(
     title: str,
     make: Callable[[GraphVAE, int], Callable[[], object]],
     model: GraphVAE,
+    precision: str,
     batch: int,
 ) -> Case:
-    case = _sampled(setting, title, model, QM9_NODES, batch, make(model, batch))
+    run = at_precision(setting.device, precision, make(model, batch))
+    case = _sampled(setting, title, model, QM9_NODES, batch, run)
     if "SMILES" in title:
         case.kind = "other"
     return case
@@ -142,7 +152,7 @@ def _smiles(model: GraphVAE, batch: int) -> Callable[[], object]:
 
 
 TRAINED = {
-    "decoder only, trained": torch.no_grad()(_decoded),
-    "graphs, trained": _sampled_graphs,
-    "SMILES, trained": _smiles,
+    "decoder only": torch.no_grad()(_decoded),
+    "graphs": _sampled_graphs,
+    "SMILES": _smiles,
 }

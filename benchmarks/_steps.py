@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from _clock import Case, Series
-from _graphs import QM9_NODES, Setting
+from _graphs import QM9_NODES, Setting, precisions
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch_geometric.data import Batch
@@ -27,7 +27,8 @@ NEW_SAMPLES = 8192
 
 
 def steps(setting: Setting) -> Iterator[Series]:
-    """Every stage of the two recipes, and the joint stage with penalties on samples."""
+    """Every stage of the two recipes, and the joint stage with penalties on samples, in every
+    precision that pays on the device."""
     recipes = {
         "paper": recipe("paper"),
         "default": recipe("default"),
@@ -36,12 +37,14 @@ def steps(setting: Setting) -> Iterator[Series]:
     for nodes in setting.nodes:
         for name, chosen in recipes.items():
             for stage in chosen.stages:
-                if nodes <= MOST_NODES[stage.kind]:
-                    title = f"{name}, {stage.kind} stage" if len(chosen.stages) > 1 else name
+                if nodes > MOST_NODES[stage.kind]:
+                    continue
+                title = f"{name}, {stage.kind} stage" if len(chosen.stages) > 1 else name
+                for suffix, precision in precisions(setting.device).items():
                     # One run a series: it is costly to begin, and no batch changes its work.
-                    begun = cache(partial(Run, setting, chosen, stage, nodes))
-                    build = partial(step, setting, title, begun, nodes)
-                    yield Series("training", title, nodes, build)
+                    begun = cache(partial(Run, setting, chosen, stage, nodes, precision))
+                    build = partial(step, setting, title + suffix, begun, nodes)
+                    yield Series("training", title + suffix, nodes, build)
 
 
 def new_samples(setting: Setting, nodes: int, number: int = NEW_SAMPLES) -> Series:
@@ -85,12 +88,17 @@ class Run:
         chosen: The recipe.
         stage: One of its stages.
         nodes: The size of graphs.
+        precision: Of products.
     """
 
-    def __init__(self, setting: Setting, chosen: Recipe, stage: Stage, nodes: int) -> None:
+    def __init__(
+        self, setting: Setting, chosen: Recipe, stage: Stage, nodes: int, precision: str
+    ) -> None:
         self.vae, self.stage = setting.model(nodes, chosen).train(), stage
         progress = middle(chosen, stage)
-        self.module: Any = GraphVAEModule(self.vae, chosen, lambda trainer: progress)
+        self.module: Any = GraphVAEModule(
+            self.vae, chosen, lambda trainer: progress, precision=precision
+        )
         self.module.to(setting.device)
         # The module has a weak reference to its trainer.
         self.trainer = SimpleNamespace(train_dataloader=setting.loader(nodes))

@@ -30,7 +30,7 @@ from pyg_topn.models import build_graph_vae
 from pyg_topn.nn.decoder import GraphDistribution
 from pyg_topn.nn.encoder import DiagonalGaussian
 from pyg_topn.nn.prior import RectifiedFlowPrior
-from pyg_topn.pretrained import load
+from pyg_topn.pretrained import load, save
 from pyg_topn.recipe import recipe
 from pyg_topn.training import GraphVAEModule, train_qm9
 
@@ -484,6 +484,13 @@ def test_a_trained_model_is_distilled(tmp_path: Path) -> None:
     assert checkpoint(tmp_path / "run")["global_step"] == 3 * BATCHES
     with pytest.raises(ValueError, match=r"prior 'one_step' with a teacher.*got 'rectified_flow'"):
         run(tmp_path / "other", epochs=1, teacher=teacher)
+    forgetful = load(folder)
+    forgetful.prior.forget_teacher()
+    config = json.loads((folder / "config.json").read_text())
+    arguments = {**config["arguments"], "prior_teacher": False}
+    save(forgetful, tmp_path / "forgetful", arguments, forgetful.vocabulary)
+    with pytest.raises(ValueError, match="of which only the distilled step is left"):
+        run(tmp_path / "other", epochs=1, prior="one_step", teacher=tmp_path / "forgetful")
     options["creation"] = "first_n"
     with pytest.raises(ValueError, match="Expected a teacher of the shape of the model"):
         run(tmp_path / "other", epochs=1, **options)

@@ -152,3 +152,15 @@ def test_the_size_of_a_flow() -> None:
         build_graph_vae(4, (1, 2, 3), [0, 1], prior="coupling_flow", prior_steps=5)
     with pytest.raises(TypeError, match="hidden_channels"):
         build_graph_vae(4, (1, 2, 3), [0, 1], prior_channels=24)
+
+
+def test_a_prior_in_one_step_without_its_teacher() -> None:
+    arguments = {"prior": "one_step", "prior_channels": 16, "latent_channels": 8}
+    whole = build_graph_vae(4, (1, 2, 3), [0, 1, 2], **arguments)
+    less = build_graph_vae(4, (1, 2, 3), [0, 1, 2], prior_teacher=False, **arguments)
+    gone = whole.state_dict().keys() - less.state_dict().keys()
+    assert less.state_dict().keys() < whole.state_dict().keys()
+    assert {name.split(".")[1] for name in gone} == {"velocity"}
+    assert less.sample(3).num_graphs == 3
+    with pytest.raises(TypeError, match="has_teacher"):
+        build_graph_vae(4, (1, 2, 3), [0, 1, 2], prior_teacher=False)
