@@ -51,12 +51,19 @@ def shrink_training(put: Callable[[Any, str, Any], None], root: Path) -> None:
 
     width = {"latent_channels": 8, "hidden_channels": 16, "pair_channels": 8}
     narrow = {**width, "creation_channels": 16, "num_layers": 1, "encoder_layers": 1, "heads": 2}
+    # Before the first step of the last stage, thousands of latent vectors are drawn from the flow.
+    flow = {**recipe._FLOW, "prior_channels": 16}
     recipes = {
-        name: replace(chosen, model={**chosen.model, **narrow}, batch_size=32)
+        name: replace(
+            chosen,
+            model={**chosen.model, **narrow, **(flow if "prior" in chosen.model else {})},
+            batch_size=32,
+        )
         for name, chosen in recipe.RECIPES.items()
     }
     put(training, "HeavyAtomQM9", few)
     put(recipe, "RECIPES", recipes)
+    put(recipe, "_FLOW", flow)
 
 
 @pytest.fixture(scope="session")
