@@ -44,11 +44,14 @@ def make_trainer(
     cb, folder = L.callbacks, out / "checkpoints"
     interval = timedelta(seconds=INTERVAL)
     options = {"dirpath": folder, "enable_version_counter": False}
+    # Not when an epoch ends, Lightning's default: one resumed at its last batch has no figure.
+    best = {"save_on_train_epoch_end": False, **options}
+    after = {"check_on_train_epoch_end": False, "patience": patience}
     callbacks = [
         timer,
         _SaveAtEnd(folder / "last.ckpt"),  # Before the averages replace the weights.
-        _StopEarly(MONITOR, mode="max", patience=patience),
-        _KeepBest(filename="best", monitor=MONITOR, mode="max", **options),
+        _StopEarly(MONITOR, mode="max", **after),
+        _KeepBest(filename="best", monitor=MONITOR, mode="max", **best),
         cb.ModelCheckpoint(filename="last", train_time_interval=interval, **options),
     ]
     if ema_decay:
@@ -143,10 +146,6 @@ class _SaveAtEnd(L.callbacks.Callback):  # type: ignore[name-defined]
 
 class _KeepBest(L.callbacks.ModelCheckpoint):  # type: ignore[name-defined]
     """The best model of the last stage: one of a stage before it is not finished."""
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        if pl_module.is_last_stage:
-            super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if pl_module.is_last_stage:

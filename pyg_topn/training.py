@@ -73,7 +73,8 @@ def train_qm9(
         resume: Whether to go on where a run in the same folder stopped; starts one if there is
             none.
         root: Where the processed data set is kept.
-        patience: After how many validations without a better sample the run stops early.
+        patience: After how many validations of the last stage without a better sample the run
+            stops early.
         progress_bar: Whether to show one.
         num_samples: How many molecules are sampled at every validation.
         num_train: How many molecules of the training split to train on, drawn by the seed; by

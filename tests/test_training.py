@@ -254,6 +254,38 @@ def test_a_killed_run_goes_on_where_its_checkpoint_left_it(
     assert load(model).sample(2).num_graphs == 2
 
 
+@pytest.mark.usefixtures("small_training")
+def test_a_run_killed_before_a_validation_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoint is that of the last batch of an epoch, which ends without a figure."""
+    monkeypatch.setattr(_trainer, "INTERVAL", 0.0)
+    out = tmp_path / "run"
+
+    def kill(self: GraphVAEModule) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GraphVAEModule, "on_validation_epoch_start", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run(out, epochs=3)
+    assert checkpoint(out)["global_step"] == BATCHES
+    run(out, epochs=3, resume=True)
+    assert checkpoint(out)["global_step"] > BATCHES
+    assert any("val/connected_vu" in row for row in rows(out))
+
+
+@pytest.mark.usefixtures("small_training")
+def test_only_the_last_stage_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def say_the_same(self: GraphVAEModule) -> None:
+        self.log(training.MONITOR, 0.5)
+
+    monkeypatch.setattr(GraphVAEModule, "on_validation_epoch_end", say_the_same)
+    run(tmp_path / "run", epochs=8, patience=1)
+    # It begins in the sixth epoch. The validation at its end is the first to count.
+    assert checkpoint(tmp_path / "run")["global_step"] == 7 * BATCHES
+
+
 def test_an_interrupt_is_one_and_leaves_the_checkpoints(tmp_path: Path, small_root: Path) -> None:
     out = tmp_path / "run"
     code, errors = kill_after_a_checkpoint(out, small_root, signal.SIGINT)
