@@ -1,6 +1,7 @@
 # Everything runs in a virtual environment of its own, made on the first call.
 #   make test PYTHON=python3.12        choose the interpreter (3.10 or later)
 #   make qm9 MINUTES=30 OUT=runs/long  train longer, elsewhere
+#   make test WORKERS=0                all tests in one process, as a debugger needs them
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -19,6 +20,10 @@ OUT ?= runs/qm9
 SEED ?= 0
 CREATION ?= top_n
 PRIOR ?= rectified_flow
+
+# A process for every core, up to 8: each takes more than 1 GB. Not `auto`, which counts physical
+# cores: of the two virtual ones of a small machine it would use one.
+WORKERS ?= logical
 
 say = @printf '\n==> %s\n'
 
@@ -39,9 +44,10 @@ endef
 help: ## this list (the default)
 	@printf 'Targets of make:\n'
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf 'Variables: PYTHON=%s VENV=%s; of qm9: MINUTES=%s OUT=%s SEED=%s CREATION=%s PRIOR=%s\n' \
-	    '$(PYTHON)' '$(VENV)' '$(MINUTES)' '$(OUT)' '$(SEED)' '$(CREATION)' \
-	    '$(PRIOR)'
+	@printf 'Variables: PYTHON=%s VENV=%s; of test: WORKERS=%s;\n' \
+	    '$(PYTHON)' '$(VENV)' '$(WORKERS)'
+	@printf '  of qm9: MINUTES=%s OUT=%s SEED=%s CREATION=%s PRIOR=%s\n' \
+	    '$(MINUTES)' '$(OUT)' '$(SEED)' '$(CREATION)' '$(PRIOR)'
 
 qm9: $(VENV)/.all ## train on QM9, sample 10,000 molecules, print the metrics (about 10 minutes)
 	$(say) "1/4 Training on all of QM9 for $(MINUTES) minutes (the first time, 1 minute more to read the data)"
@@ -63,6 +69,7 @@ qm9: $(VENV)/.all ## train on QM9, sample 10,000 molecules, print the metrics (a
 test: lint ## lint, then all tests with coverage (some minutes)
 	$(say) "pytest with coverage; warnings are errors (some minutes)"
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q --durations=15 \
+	    -n $(WORKERS) --maxprocesses 8 --dist worksteal \
 	    --cov --cov-report=term --cov-report=xml
 	$(say) "All tests pass. Coverage by line: coverage.xml"
 

