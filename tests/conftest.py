@@ -93,7 +93,15 @@ def small_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small_training(monkeypatch: pytest.MonkeyPatch, small_root: Path) -> None:
+def unprinted_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves are drawn, but not turned into a picture: it takes longer than a small training."""
+    monkeypatch.setattr("pyg_topn.plot._curves.save", lambda figure, path: path)
+
+
+@pytest.fixture
+def small_training(
+    monkeypatch: pytest.MonkeyPatch, small_root: Path, unprinted_curves: None
+) -> None:
     """Training is small during the test."""
     shrink_training(monkeypatch.setattr, small_root)
 

@@ -24,6 +24,10 @@ NARROW = {"latent_channels": 8, "hidden_channels": 16, "creation_channels": 16, 
 FEW = {"num_sets": 24, "batch_size": 8, "model": NARROW}
 
 
+# That of the module is printed: it is made before what holds for a test only.
+pytestmark = pytest.mark.usefixtures("unprinted_curves")
+
+
 def train(out: Path, root: Path, **kwargs: Any) -> Path:
     arguments = {"epochs": 2, "num_samples": 8, "progress_bar": False, "changes": FEW, **kwargs}
     return train_synthetic(out, root=root, **arguments)

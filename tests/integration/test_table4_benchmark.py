@@ -29,6 +29,7 @@ def test_intervals_are_those_of_student(monkeypatch: pytest.MonkeyPatch) -> None
     assert cell([0.5], 100, 1) == "50.0"
 
 
+@pytest.mark.usefixtures("unprinted_curves")
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
