@@ -105,6 +105,7 @@ def test_studies_change_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
             for each in study.values()
         ]
         parts = {
-            (str(c), each.get("num_train")) for c, each in zip(chosen, study.values(), strict=True)
+            (str(c), each.get("num_train"), each.get("precision"))
+            for c, each in zip(chosen, study.values(), strict=True)
         }
         assert len(parts) == len(study)

@@ -115,7 +115,7 @@ def test_autocast(update: SetTransformer) -> None:
         out = updated(update, x := torch.randn(11, 8), SIZES)
     torch.testing.assert_close(out, updated(update, x, SIZES), atol=0.1, rtol=0.05)
     half = copy.deepcopy(update).bfloat16()
-    z = Z.bfloat16()
+    z = None if update.film is None else Z.bfloat16()
     assert half(x.bfloat16(), layout_of(SIZES), z).dtype == torch.bfloat16
 
 
