@@ -79,20 +79,12 @@ def main() -> None:
     for seed in options.seeds:
         for name, arguments in study.items():
             print(f"seed {seed}: {name}", flush=True)
-            common = {"seed": seed, "root": options.root, **steps(options, arguments)}
+            common = {"seed": seed, "root": options.root, **budget(options)}
             rows[name].append(measure(judge, options.out, **arguments, **common))
     print(
         f"\n{budget(options)} a run, seeds {options.seeds}, {options.number} molecules; {machine()}"
     )
     print_table(rows)
-
-
-def steps(options: argparse.Namespace, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The budget; with fewer molecules as many more epochs, so that all take the same steps."""
-    given, molecules = budget(options), arguments.get("num_train")
-    if molecules is None or "epochs" not in given:
-        return given
-    return {"epochs": round(given["epochs"] * 381 / (molecules // 256))}
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ def train_qm9(
         progress_bar: Whether to show one.
         num_samples: How many molecules are sampled at every validation.
         num_train: How many molecules of the training split to train on, drawn by the seed; by
-            default all.
+            default all. An epoch is as long as one of all molecules, so that few are seen several
+            times in it: what is done once an epoch would take most of the time otherwise.
         changes: What else is to differ from the recipe, see :func:`~pyg_topn.recipe.recipe`.
         processor_time: Whether minutes are those of the processor that the training thread has
             used, which what else runs on the machine does not change; on a CPU only.
@@ -169,7 +170,8 @@ def _splits(
             f"{len(train)} (got {num_train})"
         )
     generator = torch.Generator().manual_seed(seed)
-    return train[torch.randperm(len(train), generator=generator)[:num_train]], val[:4096]
+    drawn = torch.randperm(len(train), generator=generator)[:num_train]
+    return train[drawn.repeat(len(train) // num_train)], val[:4096]
 
 
 def _model_arguments(

@@ -593,6 +593,21 @@ def test_parts_of_the_data_and_other_models(tmp_path: Path) -> None:
         run(tmp_path / "run", epochs=1, recipe_name="paper", resume=True)
 
 
+@pytest.mark.usefixtures("small_training")
+def test_an_epoch_of_few_molecules_is_as_long_as_one_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[ResidentLoader] = []
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *given: (seen.append(given[2][0]), fit(*given))[1])
+    batch = recipe("paper").batch_size
+    run(tmp_path / "few", epochs=1, recipe_name="paper", num_train=batch)
+    (loader,) = seen
+    assert loader.indices.unique().numel() == batch
+    assert len(loader) == BATCHES
+    assert checkpoint(tmp_path / "few")["global_step"] == BATCHES
+
+
 def test_samples_of_the_prior_are_used_several_times_and_then_drawn_anew() -> None:
     model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9], prior="rectified_flow")
     latents = PriorLatents(model, size=64, uses=2, uniform=0.5)

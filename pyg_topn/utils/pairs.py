@@ -136,6 +136,8 @@ class _NodeSum(torch.autograd.Function):
         ctx.layout = layout
         if _as_product(e, layout):
             return _product(layout.incidence[0], e)
+        if e.dtype == torch.bfloat16 and _as_product(full := e.float(), layout):
+            return _product(layout.incidence[0], full).to(e.dtype)  # Added up in single precision.
         i, j = layout.pair_index
         x = e.new_zeros(layout.batch.numel(), e.size(1))
         return x.index_add_(0, i, e).index_add_(0, j, e)

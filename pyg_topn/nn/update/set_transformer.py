@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from pyg_topn.utils.layout import Layout
-from pyg_topn.utils.precision import at_least_float32
 
 
 class SetTransformer(nn.Module):
@@ -122,11 +121,18 @@ class SetTransformer(nn.Module):
 
     def _attend(self, layer: int, h: Tensor, mask: Tensor | None) -> Tensor:
         shape = (h.size(0), h.size(1), 3, self.heads, self.channels // self.heads)
-        qkv: Tensor = self.qkv[layer](h)
-        dtype = qkv.dtype
-        if qkv.is_cpu:  # Whose kernel takes twice as long for bfloat16, forwards and backwards.
-            qkv = at_least_float32(qkv)
-        q, k, v = qkv.view(shape).permute(2, 0, 3, 1, 4)  # [3, B, H, n, C / H]
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).to(dtype)
+        qkv: Tensor = self.qkv[layer](h).view(shape).permute(2, 0, 3, 1, 4)  # [3, B, H, n, C / H]
+        h = _attention(qkv, mask)
         merged = h.transpose(1, 2).flatten(2)  # [B, n, C]
         return torch.as_tensor(self.out[layer](merged))
+
+
+def _attention(qkv: Tensor, mask: Tensor | None) -> Tensor:
+    """Queries, keys and values, [3, B, H, n, C / H], to what is attended to, [B, H, n, C / H]."""
+    if not qkv.is_cpu or qkv.dtype != torch.bfloat16:
+        q, k, v = qkv
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    # The kernel of the CPU takes more than twice as long for bfloat16, and autocast asks for it.
+    with torch.autocast("cpu", enabled=False):
+        q, k, v = qkv.float()
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).to(qkv.dtype)
