@@ -41,10 +41,10 @@ def build_graph_vae(
     prior_layers: int | None = None,
     prior_steps: int | None = None,
     prior_guidance: float | None = None,
-    prior_teacher: bool = True,
     conditions: Sequence[str] = (),
     *,
     num_neighbors: int | None = None,
+    prior_teacher: bool = True,
 ) -> GraphVAE:
     r"""Build a :class:`GraphVAE` from plain numbers and names.
 
@@ -74,12 +74,12 @@ def build_graph_vae(
         prior_layers: The number of layers of a flow, if not its default.
         prior_steps: The number of steps of a rectified flow, if not its default.
         prior_guidance: The weight of the guidance of a rectified flow, if any.
-        prior_teacher: Whether a prior in one step has its teacher, without which it can only be
-            drawn from.
         conditions: The names of what can be asked of a graph, say ``("logp", "num_rings")``: the
             creation layer takes as many conditions, and so does a rectified flow.
         num_neighbors: If given, only pairs of nearest neighbours may have edges, see
             :class:`~pyg_topn.nn.decoder.NeighborEmbedding`: for graphs of hundreds of nodes.
+        prior_teacher: Whether a prior in one step has its teacher, without which it can only be
+            drawn from.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
