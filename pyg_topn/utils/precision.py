@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -54,6 +55,23 @@ def autocast(device: torch.device | str, precision: str = "auto") -> torch.autoc
     kind = torch.device(device).type
     half = has_fast_bfloat16(device) if precision == "auto" else precision == "bfloat16"
     return torch.autocast(kind, torch.bfloat16, enabled=half)
+
+
+def full_precision_of_rows(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context for layers whose number of rows is another in every batch.
+
+    On a CPU, products of ``bfloat16`` are compiled for one number of rows, which takes longer than
+    a product of a few thousand: there, such layers keep the type of their weights under autocast.
+
+    Args:
+        device: Where.
+
+    Example:
+        >>> with autocast("cpu", "bfloat16"), full_precision_of_rows(torch.device("cpu")):
+        ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+        torch.float32
+    """
+    return torch.autocast("cpu", enabled=False) if device.type == "cpu" else nullcontext()
 
 
 def check_precision(precision: str) -> None:

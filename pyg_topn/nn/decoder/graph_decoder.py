@@ -18,6 +18,7 @@ from pyg_topn.nn.update.set_transformer import SetTransformer
 from pyg_topn.utils.few_classes import to_few_classes
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.precision import at_least_float32
+from pyg_topn.utils.wide_layout import WideLayout
 
 
 class GraphDecoder(nn.Module):
@@ -149,13 +150,31 @@ class GraphDecoder(nn.Module):
             points = self.neighbors(x)
             layout = self.neighbors.candidates(points, layout, pairs, generator)
             nearness = self.neighbors.log_odds(points, layout)  # [P, 1]
+        if not self._pays_to_widen(layout):
+            return GraphDistribution(*self._logits(x, layout, nearness), layout)
+        wide = WideLayout.around(layout)
+        nodes, pairs = self._logits(layout.pad(x).flatten(0, 1), wide)
+        pairs = pairs.t().index_select(1, wide.own_pairs).t()  # Of columns, without a copy before.
+        return GraphDistribution(nodes.index_select(0, wide.own_nodes), pairs, layout)
+
+    def _pays_to_widen(self, layout: Layout) -> bool:
+        """Whether kernels that are compiled for every number of rows cost more than more rows."""
+        compiled = layout.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if not compiled or layout.is_uniform or layout.is_restricted or self.set2graph.plus:
+            return False
+        return WideLayout.overhead(layout) < 0.25
+
+    def _logits(
+        self, x: Tensor, layout: Layout, nearness: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Refined points to the logits of nodes, [N, A], and of pairs, [P, 1 + T]."""
         e = self.set2graph(x, layout)
         for refine in self.rounds:
             x, e = refine(x, e, layout)
         pair_logits = self._pair_logits(self.pair_norm(e), nearness)
         valency = expected_valency(pair_logits, self.edge_orders, layout).unsqueeze(1)  # [N, 1]
         node_logits = self.node_type_mlp(torch.cat([self.node_norm(x), valency], dim=1))
-        return GraphDistribution(at_least_float32(node_logits), pair_logits, layout)
+        return at_least_float32(node_logits), pair_logits
 
     def _pair_logits(self, e: Tensor, nearness: Tensor | None = None) -> Tensor:
         """Join p(edge) and p(type | edge) into one categorical distribution, [P, 1 + T]."""

@@ -14,7 +14,7 @@ from pyg_topn.nn.encoder.canonical_readout import CanonicalReadout
 from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.pna_readout import PNAReadout
 from pyg_topn.utils.canonical import batch_canonical_index
-from pyg_topn.utils.precision import at_least_float32
+from pyg_topn.utils.precision import at_least_float32, full_precision_of_rows
 
 
 class GraphEncoder(nn.Module):
@@ -108,6 +108,13 @@ class GraphEncoder(nn.Module):
         Raises:
             ValueError: If a graph is larger than the canonical readout.
         """
+        with full_precision_of_rows(batch.x.device):
+            read = self._read(batch)
+        mean, log_variance = at_least_float32(read).chunk(2, dim=-1)
+        return DiagonalGaussian(mean, log_variance.clamp(-20, 10))
+
+    def _read(self, batch: Batch) -> Tensor:
+        """What the posterior is made of, [B, 2 L]."""
         h: Tensor = self.node_lin(batch.x)
         if self.embedding is not None:
             batch = copy(batch)  # Computed once for embedding and readout, and not left behind.
@@ -115,6 +122,4 @@ class GraphEncoder(nn.Module):
             h = h + self.embedding(batch)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = h + conv(norm(h), batch.edge_index, batch.edge_attr)
-        read = at_least_float32(self.mlp(torch.relu(self.readout(h, batch))))
-        mean, log_variance = read.chunk(2, dim=-1)
-        return DiagonalGaussian(mean, log_variance.clamp(-20, 10))
+        return torch.as_tensor(self.mlp(torch.relu(self.readout(h, batch))))

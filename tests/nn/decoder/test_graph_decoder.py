@@ -13,6 +13,7 @@ from torch import Tensor
 from pyg_topn.nn.creation import Creation, FirstNCreation, IIDCreation, MLPCreation, TopNCreation
 from pyg_topn.nn.decoder import GraphDecoder, GraphDistribution
 from pyg_topn.nn.update import SetTransformer
+from pyg_topn.utils.layout import Layout
 
 LATENT, LARGEST = 4, 8
 SIZES = torch.tensor([3, 1, 6, 2])
@@ -130,6 +131,36 @@ def test_autocast(decoder: GraphDecoder) -> None:
     assert z.grad.isfinite().all()
     assert distribution.sample().num_graphs == 4
     assert all(value.dtype == torch.float32 for value in logits(distribution))  # For the loss.
+
+
+def test_filling_graphs_up_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path that autocast takes on a CPU, in single precision, forwards and backwards."""
+    decoder = build(num_rounds=2)
+
+    def decoded() -> list[Tensor]:
+        z = torch.linspace(-1, 1, 4 * LATENT).view(4, LATENT).requires_grad_()
+        values = list(logits(decoder(z, SIZES)))
+        total = sum((value * torch.arange(value.numel()).view_as(value)).sum() for value in values)
+        leaves = [z, *decoder.parameters()]
+        return values + list(torch.autograd.grad(total, leaves))
+
+    expected = decoded()
+    asked: list[bool] = []
+    monkeypatch.setattr(GraphDecoder, "_pays_to_widen", lambda self, layout: not asked.append(True))
+    for found, known in zip(decoded(), expected, strict=True):
+        torch.testing.assert_close(found, known, rtol=1e-3, atol=1e-3)
+    assert asked
+
+
+def test_where_filling_up_pays(decoder: GraphDecoder) -> None:
+    def pays(sizes: list[int]) -> bool:
+        return decoder._pays_to_widen(Layout(torch.tensor(sizes), torch.device("cpu")))
+
+    assert not pays([9, 9, 8])  # In single precision.
+    with torch.autocast("cpu", torch.bfloat16):
+        assert pays([9, 9, 8]) != decoder.set2graph.plus  # S2G+ has sums over all rows.
+        assert not pays([9, 9, 9])  # Nothing to fill up.
+        assert not pays([9, 3, 3])  # Too much.
 
 
 def test_double_precision(decoder: GraphDecoder) -> None:
