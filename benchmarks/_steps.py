@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import cycle, islice
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from _clock import Case, Series
-from _graphs import QM9_NODES, Setting, precisions
+from _graphs import HIDDEN, QM9_NODES, Setting, precisions
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch_geometric.data import Batch
 
+from pyg_topn.loader import ResidentLoader
 from pyg_topn.recipe import Recipe, recipe
 from pyg_topn.stage import Stage
 from pyg_topn.training import GraphVAEModule
@@ -24,6 +26,7 @@ CLIP = 5.0  # as the trainer has it
 # takes too long for larger graphs.
 MOST_NODES = {"joint": 10**9, "flow": QM9_NODES, "decoder": QM9_NODES}
 NEW_SAMPLES = 8192
+MIXED = 64  # batches of all sizes: more than are taken between two that are the same
 
 
 def steps(setting: Setting) -> Iterator[Series]:
@@ -45,6 +48,10 @@ def steps(setting: Setting) -> Iterator[Series]:
                     begun = cache(partial(Run, setting, chosen, stage, nodes, precision))
                     build = partial(step, setting, title + suffix, begun, nodes)
                     yield Series("training", title + suffix, nodes, build)
+                    if nodes == QM9_NODES:
+                        mixed = f"{title}, all sizes{suffix}"
+                        build = partial(mixed_step, setting, mixed, begun)
+                        yield Series("training", mixed, nodes, build)
 
 
 def new_samples(setting: Setting, nodes: int, number: int = NEW_SAMPLES) -> Series:
@@ -78,6 +85,21 @@ def step(setting: Setting, name: str, begun: Callable[[], Run], nodes: int, batc
     graphs = (target.x, target.edge_index, target.edge_attr)
     inputs = () if training.stage.kind == "flow" else graphs
     return Case("training", name, batch, nodes, run, setting.device, "step", trained, inputs)
+
+
+def mixed_step(setting: Setting, name: str, begun: Callable[[], Run], batch: int) -> Case:
+    """A step on batches of molecules of all sizes, another one every time, as training takes them:
+    no two have as many nodes and pairs. What a kernel keeps for one number of rows is of no use."""
+    training = begun()
+    loader = ResidentLoader(
+        setting.molecules, batch, shuffle=True, exclude_keys=HIDDEN, device=setting.device
+    )
+    taken = cycle(list(islice(loader, MIXED)))
+
+    def run() -> None:
+        training.step(next(taken))
+
+    return Case("training", name, batch, QM9_NODES, run, setting.device, "other")
 
 
 class Run:
