@@ -88,7 +88,7 @@ def train_qm9(
         teacher: For :obj:`prior="one_step"`, a trained model with a rectified flow, as a folder or
             a name, that takes the place of the stages in which it would be trained.
         precision: Of products, ``"float32"``, ``"bfloat16"`` or ``"auto"``, see
-            :func:`~pyg_topn.utils.precision.autocast`; weights are in single precision.
+            :func:`~pyg_topn.utils.autocast`; weights are in single precision.
 
     Returns:
         The folder of the model.
