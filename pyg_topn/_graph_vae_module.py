@@ -98,7 +98,7 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             "distillation": self._distillation,
             "decoder": self._decoder,
         }
-        with self._autocast(batch):
+        with self._autocast():
             terms = steps[stage.kind](batch, progress)
         self.log_dict({f"train/{key}": value.detach() for key, value in terms.items()})
         self.log("train/lr", self.optimizers().param_groups[0]["lr"])
@@ -166,9 +166,9 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             terms["loss"] = terms["loss"] + ramp * weight * penalties[name]
         return terms
 
-    def _autocast(self, batch: Batch) -> torch.autocast:
+    def _autocast(self) -> torch.autocast:
         """The precision of products; gradients, averages and the optimizer keep their own."""
-        return autocast(batch.x.device, self.precision)
+        return autocast(self.device, self.precision)
 
     def _cond(self, batch: Batch) -> Tensor | None:
         """What is true of the graphs of a batch, for a model that can be asked for it."""
@@ -201,14 +201,14 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         return terms
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        with self._autocast(batch):
+        with self._autocast():
             terms = self._terms(batch)
         values = {f"val/{key}": value for key, value in terms.items()}
         self.log_dict(values, batch_size=batch.num_graphs)
 
     def on_validation_epoch_end(self) -> None:
         generator = torch.Generator().manual_seed(1)
-        with autocast(self.device, self.precision):
+        with self._autocast():
             batch = self.model.sample(self.num_samples, generator=generator)
         assert self.model.vocabulary is not None
         metrics = MoleculeMetrics(nspdk=False)

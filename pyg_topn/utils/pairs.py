@@ -48,7 +48,7 @@ def node_sum(e: Tensor, layout: Layout) -> Tensor:
 
 def message_sum(e: Tensor, layout: Layout) -> Tensor:
     r"""Return the sum over the pairs that a node hears from: all but those that were drawn at
-    random to estimate a loss (:attr:`Layout.sample_weight`).
+    random to estimate a loss, or filled in (:attr:`Layout.sample_weight`).
 
     Args:
         e: The pairs, :math:`[P, C]`.
@@ -87,7 +87,8 @@ def add_pair_sum_(e: Tensor, x: Tensor, layout: Layout) -> Tensor:
 
 # The two sums are adjoint to each other. On the CPU, a product with the sparse incidence matrix is
 # two to five times as fast as gathers and scatters, forwards and backwards; the matrix is made
-# once a batch. Other devices and other types than float32 take the gathers.
+# once a batch. Other devices take the gathers, and so do other types than float32, but for sums of
+# bfloat16 to nodes.
 
 
 def _as_product(value: Tensor, layout: Layout) -> bool:
@@ -133,14 +134,14 @@ class _AddPairSum(torch.autograd.Function):
 class _NodeSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, e: Tensor, layout: Layout) -> Tensor:
-        ctx.layout = layout
+        ctx.layout, dtype = layout, e.dtype
+        if e.is_cpu and dtype == torch.bfloat16:
+            e = e.float()  # To be added up in single precision, by a product.
         if _as_product(e, layout):
-            return _product(layout.incidence[0], e)
-        if e.dtype == torch.bfloat16 and _as_product(full := e.float(), layout):
-            return _product(layout.incidence[0], full).to(e.dtype)  # Added up in single precision.
+            return _product(layout.incidence[0], e).to(dtype)
         i, j = layout.pair_index
         x = e.new_zeros(layout.batch.numel(), e.size(1))
-        return x.index_add_(0, i, e).index_add_(0, j, e)
+        return x.index_add_(0, i, e).index_add_(0, j, e).to(dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:

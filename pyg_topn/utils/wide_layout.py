@@ -44,9 +44,9 @@ class WideLayout(Layout):
     @staticmethod
     def overhead(layout: Layout) -> float:
         """Return by how much filling up would increase the number of pairs: 0.25 for a quarter."""
-        own = int(num_pairs(layout.num_nodes).sum())
-        all_of_them = layout.num_graphs * layout.max_num_nodes * (layout.max_num_nodes - 1) // 2
-        return all_of_them / own - 1 if own else 0.0
+        filled = torch.full_like(layout.num_nodes, layout.max_num_nodes)
+        own, wide = (int(num_pairs(sizes).sum()) for sizes in (layout.num_nodes, filled))
+        return wide / own - 1 if own else 0.0
 
     def to(self, device: torch.device) -> WideLayout:
         """Return the same layout with its indices on another device."""

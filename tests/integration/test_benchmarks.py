@@ -94,6 +94,19 @@ def test_sampling_prints_rates_and_steps(
     assert "nan" not in said
 
 
+def test_precision_prints_shares_and_times(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = benchmark("precision", monkeypatch)
+    monkeypatch.setattr("sys.argv", ["precision.py", "--number", "40", "--repeats", "1"])
+    monkeypatch.setattr(module, "keep_freed_memory", lambda: True)  # This process is not its own.
+    module.main()
+    printed = capsys.readouterr().out
+    assert "40 latent vectors of qm9-top-n: " in printed
+    assert printed.count("% valid and connected") == 2
+    assert printed.count(" ms\n") == 8
+
+
 def test_studies_change_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyg_topn.recipe import recipe
 

@@ -153,9 +153,9 @@ class GraphDecoder(nn.Module):
         if not self._pays_to_widen(layout):
             return GraphDistribution(*self._logits(x, layout, nearness), layout)
         wide = WideLayout.around(layout)
-        nodes, pairs = self._logits(layout.pad(x).flatten(0, 1), wide)
-        pairs = pairs.t().index_select(1, wide.own_pairs).t()  # Of columns, without a copy before.
-        return GraphDistribution(nodes.index_select(0, wide.own_nodes), pairs, layout)
+        node_logits, pair_logits = self._logits(layout.pad(x).flatten(0, 1), wide)
+        own = pair_logits.t().index_select(1, wide.own_pairs).t()  # Of columns, without a copy.
+        return GraphDistribution(node_logits.index_select(0, wide.own_nodes), own, layout)
 
     def _pays_to_widen(self, layout: Layout) -> bool:
         """Whether kernels that are compiled for every number of rows cost more than more rows."""
