@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,29 @@ from pyg_topn.models import GraphVAE
 from pyg_topn.nn.decoder import GraphDistribution
 
 
+class Latents(NamedTuple):
+    """Latent vectors, [B, L], sizes, [B], on the CPU, and conditions, [B, K], if there are any."""
+
+    z: Tensor
+    num_nodes: Tensor
+    cond: Tensor | None
+
+    def take(self, index: Tensor) -> Latents:
+        """Those of an index on the CPU."""
+        there = index.to(self.z.device, non_blocking=True)
+        cond = None if self.cond is None else self.cond[there]
+        return Latents(self.z[there], self.num_nodes[index], cond)
+
+    def joined(self, other: Latents | None) -> Latents:
+        """These, and then others."""
+        if other is None:
+            return self
+        z, num_nodes = torch.cat([self.z, other.z]), torch.cat([self.num_nodes, other.num_nodes])
+        if self.cond is None or other.cond is None:
+            return Latents(z, num_nodes, None)
+        return Latents(z, num_nodes, torch.cat([self.cond, other.cond]))
+
+
 class PriorLatents:
     """Samples of a prior, drawn many at once and used several times.
 
@@ -19,6 +43,10 @@ class PriorLatents:
     sample tells a decoder that has changed something new. Some sizes are drawn uniformly: those
     that are rare in the data are to be learnt too. A share of every draw comes from those samples
     alone whose graph was flawed when they were drawn: the rest have little left to teach.
+
+    Flawed samples are kept for longer than the others, up to a number, and as they become rare new
+    samples are drawn sooner: a decoder that is shown the same few hundreds of times learns them by
+    heart and is no better on others.
     """
 
     def __init__(
@@ -30,44 +58,54 @@ class PriorLatents:
         uses: int = 4,
         uniform: float = 0.1,
         hard_share: float = 0.0,
+        hard_uses: int = 32,
+        num_kept: int = 2048,
         conds: Callable[[], Tensor | None] = lambda: None,
     ) -> None:
         self.model, self.is_flawed, self.hard_share = model, is_flawed, hard_share
-        self.conds = conds
-        self.cond: Tensor | None = None
+        self.conds, self.hard_uses, self.num_kept = conds, hard_uses, num_kept
         self.size, self.uses, self.uniform = size, uses, uniform
-        self.z, self.num_nodes = torch.empty(0), torch.empty(0, dtype=torch.int64)
-        self.flawed = self._order = torch.empty(0, dtype=torch.int64)
+        self.samples: Latents | None = None
+        self.flawed: Latents | None = None
+        self._order = torch.empty(0, dtype=torch.int64)
         self._left = 0
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Latent vectors, [B, L], sizes, [B], on the CPU, and conditions, if there are any."""
-        if self._order.numel() < count:
-            if self._left == 0 or self.num_nodes.numel() < count:
-                self._refill(max(self.size, count))
+    def draw(self, count: int) -> Latents:
+        """Latent vectors, sizes and conditions, the flawed ones last."""
+        samples = self.samples
+        if samples is None or self._order.numel() < count:
+            if samples is None or self._left == 0 or samples.num_nodes.numel() < count:
+                samples = self.samples = self._new(max(self.size, count))
             self._left -= 1
-            self._order = torch.randperm(self.num_nodes.numel())
+            self._order = torch.randperm(samples.num_nodes.numel())
         index, self._order = self._order[:count], self._order[count:]
-        if self.flawed.numel():
-            hard = int(count * self.hard_share)
-            chosen = torch.randint(self.flawed.numel(), (hard,))
-            index = torch.cat([index[hard:], self.flawed[chosen]])
-        there = index.to(self.z.device, non_blocking=True)
-        cond = None if self.cond is None else self.cond[there]
-        return self.z[there], self.num_nodes[index], cond
+        if self.flawed is None:
+            return samples.take(index)
+        hard = int(count * self.hard_share)
+        chosen = torch.randint(self.flawed.num_nodes.numel(), (hard,))
+        return samples.take(index[hard:]).joined(self.flawed.take(chosen))
 
     @torch.no_grad()
-    def _refill(self, number: int) -> None:
-        asked = draw_requests(self.model, number, self.conds(), self.uniform)
-        self.num_nodes, self.cond = asked
-        self.z, _ = self.model.sample_latents(number, self.num_nodes, cond=self.cond)
+    def _new(self, number: int) -> Latents:
+        num_nodes, cond = draw_requests(self.model, number, self.conds(), self.uniform)
+        z, _ = self.model.sample_latents(number, num_nodes, cond=cond)
+        samples = Latents(z, num_nodes, cond)
         self._left = self.uses
         if self.is_flawed is not None and self.hard_share > 0:
-            parts = torch.arange(number).split(2048)
-            flaws = [self.is_flawed(self._decode(part)) for part in parts]
-            self.flawed = torch.cat(flaws).cpu().nonzero().squeeze(1)
+            self._keep_flawed(samples, self.is_flawed)
+        return samples
 
-    def _decode(self, part: Tensor) -> GraphDistribution:
-        there = part.to(self.z.device, non_blocking=True)
-        cond = None if self.cond is None else self.cond[there]
-        return self.model.decode(self.z[there], self.num_nodes[part], cond=cond)
+    def _keep_flawed(
+        self, samples: Latents, is_flawed: Callable[[GraphDistribution], Tensor]
+    ) -> None:
+        parts = [samples.take(part) for part in torch.arange(len(samples.num_nodes)).split(2048)]
+        flaws = [is_flawed(self.model.decode(z, sizes, cond=cond)) for z, sizes, cond in parts]
+        flawed = torch.cat(flaws).cpu().nonzero().squeeze(1)
+        if flawed.numel():
+            newest_first = samples.take(flawed).joined(self.flawed)
+            self.flawed = newest_first.take(
+                torch.arange(len(newest_first.num_nodes))[: self.num_kept]
+            )
+        # The passes after which as many hard samples were drawn as every new one is worth.
+        passes = self.hard_uses * flawed.numel() / (self.hard_share * len(samples.num_nodes))
+        self._left = min(self.uses, max(1, round(passes)))

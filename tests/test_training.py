@@ -625,6 +625,44 @@ def test_samples_of_the_prior_are_used_several_times_and_then_drawn_anew() -> No
     assert latents.draw(100)[1].numel() == 100
 
 
+def test_flawed_samples_outlast_the_others_and_are_the_newest() -> None:
+    model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9])
+    latents = PriorLatents(
+        model,
+        lambda distribution: distribution.layout.num_nodes == 3,
+        size=64,
+        uses=1,
+        uniform=0.0,
+        hard_share=0.5,
+        num_kept=9,
+    )
+    seen: list[torch.Tensor] = []
+    for _ in range(6):
+        latents.draw(64)
+        assert latents.samples is not None
+        assert latents.flawed is not None
+        seen.insert(0, latents.samples.z[latents.samples.num_nodes == 3])
+        assert torch.equal(latents.flawed.z, torch.cat(seen)[:9])
+        assert bool((latents.flawed.num_nodes == 3).all())
+    assert len(torch.cat(seen)) > 9
+
+
+@pytest.mark.parametrize(("flawed", "passes"), [(64, 4), (32, 4), (3, 3), (2, 2), (1, 1), (0, 1)])
+def test_the_rarer_flaws_are_the_sooner_new_samples_are_drawn(flawed: int, passes: int) -> None:
+    model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9])
+
+    def is_flawed(distribution: GraphDistribution) -> torch.Tensor:
+        return torch.arange(distribution.num_graphs) < flawed
+
+    latents = PriorLatents(model, is_flawed, size=64, uses=4, hard_share=0.5, hard_uses=32)
+    begun = []
+    for _ in range(2 * passes + 1):
+        latents.draw(64)
+        begun.append(latents.samples)
+    assert [each is begun[0] for each in begun] == [k < passes for k in range(2 * passes + 1)]
+    assert begun[2 * passes] is not begun[passes]
+
+
 def test_latent_vectors_of_the_data_are_as_noisy_as_asked() -> None:
     mean, log_variance = torch.arange(6.0).view(2, 3), torch.full((2, 3), 2.0)
     latents = DataLatents(DiagonalGaussian(mean, log_variance), torch.tensor([5, 7]))
@@ -650,7 +688,8 @@ def test_half_of_the_samples_are_those_that_were_flawed() -> None:
     assert asked == [2048, 52]
     assert bool((sizes[50:] == 3).all())
     assert bool((sizes[:50] == 4).any())
-    known = {tuple(row) for row in latents.z.tolist()}
+    assert latents.samples is not None
+    known = {tuple(row) for row in latents.samples.z.tolist()}
     assert {tuple(row) for row in z.tolist()} <= known
     none = PriorLatents(model, lambda d: d.layout.num_nodes < 0, size=64, hard_share=0.5)
     assert none.draw(32)[1].numel() == 32
