@@ -85,7 +85,7 @@ class PlainLoop:
         self.learning_rate, self.schedule, self.clip = learning_rate, schedule, clip
         self.checkpoint, self.label, self.shown = checkpoint, label, shown
         self.measure, self.num_rows, self.on_row = measure, num_rows, on_row
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate)
+        self.optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate, fused=True)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer, factor=0.5, patience=750
         )
