@@ -13,7 +13,8 @@ Curve = list[dict[str, float]]
 def read_curve(path: Path) -> Curve:
     """The rows that a training run wrote."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        rows = csv.DictReader(file)
+        return [{name: float(value or "nan") for name, value in row.items()} for row in rows]
 
 
 def print_curves(

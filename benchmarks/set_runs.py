@@ -48,6 +48,7 @@ def measure(run: Run, root: str, out: Path) -> dict[str, Any]:
         model = train_synthetic(
             folder,
             creation=changes.pop("creation"),
+            prior=changes.pop("prior"),
             minutes=run.minutes,
             epochs=run.epochs,
             processor_time=run.processor_time,

@@ -26,7 +26,7 @@ from _intervals import cell
 from set_runs import EXTRA_POINTS, Run, measure
 
 from pyg_topn.resolver import CREATIONS
-from pyg_topn.set_recipe import SCHEDULES, SetRecipe
+from pyg_topn.set_recipe import SCHEDULES, SET_PRIORS, SetRecipe
 
 REFERENCE_POINTS = (11, 13, 15, 20, 30, 50)
 # Sets of at most 11 points, 9 on average.
@@ -103,6 +103,9 @@ def arguments() -> argparse.ArgumentParser:
     weights = {"kl": "the divergence", "min-distance": "reg2", "neighbor": "reg3"}
     for name, meaning in weights.items():
         parser.add_argument(f"--{name}", type=float, help=f"weight of {meaning}, if not as usual")
+    parser.add_argument(
+        "--prior", choices=SET_PRIORS, default=SetRecipe.prior, help="of latent vectors"
+    )
     parser.add_argument("--film", action="store_true", help="the decoder's layers see z")
     parser.add_argument(
         "--early-points",
@@ -126,6 +129,7 @@ def recipes(options: argparse.Namespace) -> dict[str, SetRecipe]:
         "schedule": options.schedule,
         "batch_size": options.batch_size,
         "p": options.p,
+        "prior": options.prior,
         "weights": {name: weight for name, weight in weights.items() if weight is not None},
         "num_sets": options.num_sets,
     }

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_topn.loader import ResidentLoader
-from pyg_topn.models import GraphVAE
+from pyg_topn.models import GraphVAE, SetVAE
 from pyg_topn.nn.encoder import DiagonalGaussian
 from pyg_topn.nn.prior import RectifiedFlowPrior
 
@@ -23,7 +23,7 @@ class DataLatents:
 
     @classmethod
     @torch.no_grad()
-    def encode(cls, model: GraphVAE, loader: ResidentLoader) -> DataLatents:
+    def encode(cls, model: GraphVAE | SetVAE, loader: ResidentLoader) -> DataLatents:
         """Encode the graphs of a loader, each once."""
         means, log_variances, sizes, conds = [], [], [], []
         for index in loader.indices.split(4096):

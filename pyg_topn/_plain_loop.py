@@ -43,6 +43,8 @@ class PlainLoop:
         schedule: ``"cosine"``, see :func:`rate`; ``"plateau"``, halved when the epoch's mean of the
             term ``"reconstruction"`` has not improved for 750 epochs; or ``"constant"``.
         clip: The largest norm of the gradient.
+        stages: The shares of the budget that stages take, one after the other: in each, a cosine
+            begins anew.
         checkpoint: The file of the checkpoint; it is whole at any time.
         measure: Figures of the net to put on the learning curve, in time that does not count.
         shown: Names of figures of the curve that a progress bar shows.
@@ -70,6 +72,7 @@ class PlainLoop:
         *,
         schedule: str = "cosine",
         clip: float = 1.0,
+        stages: Sequence[float] = (1.0,),
         checkpoint: Path | None = None,
         measure: Callable[[], Row] | None = None,
         shown: Sequence[str] = ("train/loss",),
@@ -83,6 +86,7 @@ class PlainLoop:
             raise ValueError(f"Expected 'learning_rate' above 0 (got {learning_rate})")
         self.net, self.loader, self.loss_of, self.budget = net, loader, loss_of, budget
         self.learning_rate, self.schedule, self.clip = learning_rate, schedule, clip
+        self.stages = tuple(stages)
         self.checkpoint, self.label, self.shown = checkpoint, label, shown
         self.measure, self.num_rows, self.on_row = measure, num_rows, on_row
         self.optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate, fused=True)
@@ -90,16 +94,24 @@ class PlainLoop:
             self.optimizer, factor=0.5, patience=750
         )
         self.step, self.seconds, self.saved = 0, 0.0, 0.0
-        self.epoch_sum, self.sums = (
-            0.0,
-            dict[str, float](),
-        )  # Of a term; of all, since the last row.
+        self.epoch_sum = 0.0  # of a term
+        self.sums: dict[str, list[float]] = {}  # of all since the last row, and their numbers
         self.curve: list[Row] = []
 
     @property
     def share(self) -> float:
         """The share of the budget that is used up."""
         return self.budget.share(self.seconds, self.step / len(self.loader))
+
+    @property
+    def stage(self) -> tuple[int, float]:
+        """The stage that the run is in, and the share of it that is used up."""
+        share, begin = self.share, 0.0
+        for index, length in enumerate(self.stages[:-1]):
+            if share < begin + length:
+                return index, (share - begin) / length
+            begin += length
+        return len(self.stages) - 1, (share - begin) / self.stages[-1]
 
     def run(self) -> None:
         """Train until the budget is used up."""
@@ -126,7 +138,7 @@ class PlainLoop:
 
     def _step(self, batch: Batch) -> None:
         if self.schedule == "cosine":
-            self.optimizer.param_groups[0]["lr"] = self.learning_rate * rate(self.share)
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate * rate(self.stage[1])
         terms = self.loss_of(batch)
         self.optimizer.zero_grad()
         terms["loss"].backward()
@@ -134,9 +146,9 @@ class PlainLoop:
         self.optimizer.step()
         self.step += 1
         values = {name: float(term.detach()) for name, term in terms.items()}
-        values["steps"] = 1.0
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
+            total, count = self.sums.get(name, (0.0, 0.0))
+            self.sums[name] = [total + value, count + 1]
         self.epoch_sum += values.get("reconstruction", values["loss"]) * batch.num_graphs
 
     def _end_epoch(self) -> None:
@@ -146,13 +158,12 @@ class PlainLoop:
 
     def _add_row(self) -> None:
         """What the loss was on average since the last row, and what is measured now."""
-        steps = self.sums.pop("steps")
         row: Row = {
             "step": self.step,
             "epoch": self.step / len(self.loader),
             "minutes": self.seconds / 60,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
-            **{f"train/{name}": total / steps for name, total in self.sums.items()},
+            **{f"train/{name}": total / count for name, (total, count) in self.sums.items()},
         }
         if self.measure is not None:
             self.net.eval()

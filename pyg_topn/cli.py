@@ -44,7 +44,7 @@ def train(
         MatcherName | None, typer.Option(help="Of qm9: the matcher, if not the recipe's own.")
     ] = None,
     prior: Annotated[
-        PriorName | None, typer.Option(help="Of qm9: the prior, if not the recipe's own.")
+        PriorName | None, typer.Option(help="The prior, if not the recipe's own.")
     ] = None,
     recipe: Annotated[
         RecipeName | None, typer.Option(help="Of qm9: everything else.", show_default="default")
@@ -91,7 +91,7 @@ def train(
 def _train(
     dataset: str, out: Path, names: dict[str, str], conditions: tuple[str, ...], **arguments: Any
 ) -> Path:
-    """Train on a data set; names and conditions are what only a model of molecules has."""
+    """Train on a data set; names, but that of the prior, and conditions are of molecules alone."""
     if dataset == "qm9":
         from pyg_topn.training import train_qm9
 
@@ -105,6 +105,8 @@ def _train(
             conditions=conditions,
             **arguments,
         )
+    if "prior" in names:
+        arguments["prior"] = names.pop("prior")
     if names or conditions:
         extra = next(iter(names), "condition")
         raise ValueError(f"Expected no '--{extra}' with '{dataset}' (got one)")

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_topn._budget import Budget
+from pyg_topn._data_latents import DataLatents
 from pyg_topn._plain_loop import ENTRIES, PlainLoop, Row
 from pyg_topn._run_checks import check_fit, check_numbers, check_places, read_checkpoint
 from pyg_topn._set_figures import generation, reconstruction
@@ -22,6 +23,7 @@ from pyg_topn.datasets import SyntheticMolecules
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.losses import SetVAELoss, WassersteinLoss
 from pyg_topn.models import SetVAE, build_set_vae
+from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.plot import plot_training_curves
 from pyg_topn.pretrained import save
 from pyg_topn.set_recipe import SetRecipe
@@ -31,6 +33,7 @@ def train_synthetic(
     out: str | os.PathLike[str],
     *,
     creation: str = "top_n",
+    prior: str = "gaussian",
     minutes: float | None = None,
     epochs: int | None = None,
     seed: int = 0,
@@ -56,6 +59,8 @@ def train_synthetic(
     Args:
         out: The output folder.
         creation: The creation layer.
+        prior: ``"gaussian"``, as in the paper, or ``"rectified_flow"``, which is fitted to latent
+            vectors of the data in the last part of a run.
         minutes: The budget in minutes of training.
         epochs: The budget in epochs; give one of both. By default 5 minutes.
         seed: Of everything that is drawn.
@@ -78,7 +83,7 @@ def train_synthetic(
         OSError: If a folder cannot be written.
         ImportError: If matplotlib is not installed.
     """
-    recipe = SetRecipe(creation, **(changes or {}))
+    recipe = SetRecipe(creation, prior=prior, **(changes or {}))
     minutes = 5.0 if minutes is None and epochs is None else minutes
     check_numbers(minutes, epochs, seed, num_samples=num_samples)
     described = {**asdict(recipe), "seed": seed}
@@ -89,17 +94,19 @@ def train_synthetic(
     train, val = _splits(root, recipe, progress_bar)
     torch.manual_seed(seed)
     sizes = train.size_histogram().tolist()
-    arguments = {"size_histogram": sizes, "creation": creation, **recipe.model}
+    arguments = {"size_histogram": sizes, "creation": creation, "prior": prior, **recipe.model}
     vae = build_set_vae(**arguments)
     check_fit(vae, resumed, last)
     curve = out / "logs" / "metrics.csv"
+    flow = _Flow(vae, train, recipe)
     loop = PlainLoop(
         vae,
         ResidentLoader(train, recipe.batch_size, shuffle=True, seed=seed, bucket=True),
-        lambda batch: _terms(vae, loss_fn, batch),
+        lambda batch: _terms(vae, loss_fn, batch) if loop.stage[0] == 0 else flow(),
         Budget(minutes, epochs, processor_time),
         recipe.learning_rate,
         schedule=recipe.schedule,
+        stages=recipe.stages,
         checkpoint=last,
         measure=lambda: _measure(vae, train.valency, val, num_samples),
         on_row=lambda rows: _write_curve(rows, curve),
@@ -131,6 +138,24 @@ def _terms(vae: SetVAE, loss_fn: SetVAELoss, batch: Batch) -> dict[str, Tensor]:
     return dict(loss_fn(output.prediction, batch, output.posterior))
 
 
+class _Flow:
+    """The loss of a flow on latent vectors of the data, of an encoder that no longer changes."""
+
+    def __init__(self, vae: SetVAE, sets: SyntheticMolecules, recipe: SetRecipe) -> None:
+        self.vae, self.sets, self.recipe = vae, sets, recipe
+        self.latents: DataLatents | None = None
+
+    def __call__(self) -> dict[str, Tensor]:
+        prior = self.vae.prior
+        assert isinstance(prior, RectifiedFlowPrior)
+        if self.latents is None:
+            self.latents = DataLatents.encode(self.vae, ResidentLoader(self.sets, 1))
+            self.latents.standardise(prior)
+        z, num_nodes, _ = self.latents.draw(self.recipe.flow_batch, self.recipe.flow_noise)
+        velocity = prior.loss(z, num_nodes)
+        return {"velocity": velocity, "loss": velocity}
+
+
 def _measure(vae: SetVAE, valency: Tensor, val: SyntheticMolecules, number: int) -> Row:
     """The figures of the learning curve, the same ones drawn every time."""
     found = {f"val/{name}": value for name, value in reconstruction(vae, val).items()}
@@ -146,7 +171,8 @@ def _write_curve(rows: list[Row], path: Path) -> None:
     """The learning curve as a file that is there whole or not at all."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+        # Stages have terms of their own; what one has not is left blank.
+        writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
         writer.writeheader()
         writer.writerows(rows)
     os.replace(temporary, path)

@@ -28,6 +28,7 @@ from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.metrics import write_smiles
 from pyg_topn.models import SetVAE, build_graph_vae
 from pyg_topn.molecule import MoleculeVocabulary
+from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.pretrained import load, save
 from pyg_topn.recipe import RECIPES
 from pyg_topn.resolver import CREATIONS, PRIORS
@@ -112,8 +113,14 @@ def test_train_on_sets_and_resume(
     fails(capsys, "arguments of the run", *words[:-1], 2, "--epochs", 2, "--resume")
     assert run(*words, "--epochs", 2, "--resume") == 0
     assert json.loads((model / "config.json").read_text())["card"]["step"] == 6
-    for option, value in (("matcher", "none"), ("prior", "gaussian"), ("recipe", "paper")):
+    for option, value in (("matcher", "none"), ("teacher", "qm9-top-n"), ("recipe", "paper")):
         fails(capsys, f"no '--{option}' with 'synthetic'", *words, f"--{option}", value)
+    fails(capsys, "a prior among gaussian", *words, "--prior", "one_step")
+    flow = ["--prior", "rectified_flow", "--out", tmp_path / "flow"]
+    assert run(*words, "--epochs", 1, *flow) == 0
+    fitted = load(tmp_path / "flow" / "model")
+    assert isinstance(fitted, SetVAE)
+    assert isinstance(fitted.prior, RectifiedFlowPrior)
     fails(capsys, "of molecules .*got a SetVAE in", "sample", model, "-o", "a.smi")
 
 

@@ -71,6 +71,27 @@ def test_rows_of_the_curve_are_means_since_the_last() -> None:
     assert first["lr"] == pytest.approx(1e-3 * rate(2 / 6))
 
 
+def test_stages_begin_the_schedule_anew() -> None:
+    loop = make(Budget(epochs=4), stages=(0.25, 0.75), num_rows=12)
+    seen = []
+    loss_of = loop.loss_of
+
+    def remembered(batch: Batch) -> Mapping[str, Tensor]:
+        seen.append(loop.stage)
+        terms = loss_of(batch)
+        return terms if loop.stage[0] == 0 else {"other": terms["loss"], "loss": terms["loss"]}
+
+    loop.loss_of = remembered
+    loop.run()
+    expected = [(0, k / 3) for k in range(3)] + [(1, k / 9) for k in range(9)]
+    assert [stage for stage, _ in seen] == [stage for stage, _ in expected]
+    assert [share for _, share in seen] == pytest.approx([share for _, share in expected])
+    assert [row["lr"] for row in loop.curve] == pytest.approx(
+        [1e-3 * rate(share) for _, share in expected]
+    )
+    assert ["train/other" in row for row in loop.curve] == [False] * 3 + [True] * 9
+
+
 def test_constant_and_plateau() -> None:
     loop = make(Budget(epochs=1), schedule="constant")
     loop.run()

@@ -16,12 +16,21 @@ def test_what_is_given_is_kept() -> None:
     assert (recipe.creation, recipe.schedule, recipe.p) == ("mlp", "plateau", 2)
 
 
+def test_a_flow_takes_a_part_of_the_run() -> None:
+    assert SetRecipe().stages == (1.0,)
+    assert SetRecipe(prior="rectified_flow", flow_share=0.25).stages == (0.75, 0.25)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"creation": "big_bang"}, r"Expected a creation layer among top_n, .*\(got 'big_bang'\)"),
         ({"schedule": "linear"}, r"Expected a schedule among cosine, .*\(got 'linear'\)"),
         ({"learning_rate": 0.0}, r"Expected 'learning_rate' above 0 \(got 0\.0\)"),
+        ({"prior": "coupling_flow"}, r"Expected a prior among gaussian, .*\(got 'coupling_flow'\)"),
+        ({"flow_share": 0.0}, r"Expected 'flow_share' between 0 and 1 \(got 0\.0\)"),
+        ({"flow_batch": 0}, r"Expected 'flow_batch' to be at least 1 \(got 0\)"),
+        ({"flow_noise": 1.5}, r"Expected 'flow_noise' between 0 and 1 \(got 1\.5\)"),
         ({"num_sets": 1}, r"Expected 'num_sets' to be at least 2 \(got 1\)"),
     ],
 )

@@ -64,7 +64,12 @@ def test_what_a_run_leaves(trained: Path, root: Path) -> None:
     card = config["card"]
     assert [card[key] for key in ("creation", "seed", "step", "epoch")] == ["first_n", 3, 6, 2.0]
     histogram = SyntheticMolecules(root, num_sets=24, log=False).size_histogram().tolist()
-    assert config["arguments"] == {"size_histogram": histogram, "creation": "first_n", **NARROW}
+    assert config["arguments"] == {
+        "size_histogram": histogram,
+        "creation": "first_n",
+        "prior": "gaussian",
+        **NARROW,
+    }
     vae = pyg_topn.load(trained / "model")
     assert isinstance(vae, SetVAE)
     assert vae.sample(5).num_graphs == 5
@@ -119,6 +124,66 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+FLOW = {**FEW, "model": {**NARROW, "prior_channels": 16, "prior_layers": 1}, "flow_share": 0.5}
+
+
+def test_a_flow_is_fitted_while_the_rest_stays_as_it_is(root: Path, tmp_path: Path) -> None:
+    kept: list[dict[str, torch.Tensor]] = []
+    measure = set_training._measure
+
+    def remembered(vae: SetVAE, *rest: Any) -> dict[str, float]:
+        kept.append({name: value.clone() for name, value in vae.state_dict().items()})
+        return measure(vae, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(set_training, "_measure", remembered)
+        train(
+            tmp_path, root, epochs=4, creation="iid", prior="rectified_flow", changes=FLOW
+        )  # 6 steps each.
+    vae = pyg_topn.load(tmp_path / "model")
+    assert isinstance(vae, SetVAE)
+    assert vae.prior.label == "rectified flow, 8 Heun steps"
+    last = vae.state_dict()
+    assert len(kept) == 10
+    for name, value in last.items():
+        at_half, moved = kept[4][name], name.startswith("prior.")
+        if value.is_floating_point() and value.numel() and "encoder.norms" not in name:
+            assert torch.equal(value, at_half) != moved, name
+    with (tmp_path / "logs" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["train/velocity"]) for row in rows] == [False] * 5 + [True] * 5
+    assert [bool(row["train/kl"]) for row in rows] == [True] * 5 + [False] * 5
+    # The rate begins anew.
+    rates = [float(row["lr"]) for row in rows]
+    assert rates[4] < rates[5] > rates[9]
+    larger = vae.sample(2, torch.tensor([35, 20]), torch.Generator().manual_seed(0))
+    assert larger.ptr.tolist() == [0, 35, 55]
+
+
+@pytest.mark.parametrize("kill", [3, 9])
+def test_a_killed_run_with_a_flow_goes_on_and_ends_the_same(
+    kill: int, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
+    arguments = {"epochs": 4, "prior": "rectified_flow", "changes": FLOW}
+    train(tmp_path / "whole", root, **arguments)
+    step = _plain_loop.PlainLoop._step
+
+    def killed(loop: _plain_loop.PlainLoop, batch: Any) -> None:
+        if loop.step == kill:
+            raise KeyboardInterrupt
+        step(loop, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_plain_loop.PlainLoop, "_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "killed", root, **arguments)
+    train(tmp_path / "killed", root, resume=True, **arguments)
+    folders = (tmp_path / name / "model" for name in ("killed", "whole"))
+    one, other = (pyg_topn.load(folder).state_dict() for folder in folders)
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
 def test_another_seed_trains_another_model(trained: Path, root: Path, tmp_path: Path) -> None:
     train(tmp_path, root, creation="first_n", seed=4)
     one, other = (pyg_topn.load(folder / "model").state_dict() for folder in (tmp_path, trained))
@@ -133,6 +198,8 @@ def test_another_seed_trains_another_model(trained: Path, root: Path, tmp_path: 
         ({"seed": -1}, "Expected 'seed'"),
         ({"num_samples": 0}, "Expected 'num_samples' to be at least 1"),
         ({"creation": "big_bang"}, "Expected a creation layer among"),
+        ({"prior": "one_step"}, "Expected a prior among gaussian, rectified_flow .got 'one_step'"),
+        ({"changes": {"flow_share": 1.0}}, "Expected 'flow_share' between 0 and 1 .got 1.0"),
         ({"changes": {"weights": {"love": 1.0}}}, "love"),
         ({"changes": {"p": 3}}, "Expected 'p'"),
     ],

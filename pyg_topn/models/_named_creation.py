@@ -1,11 +1,12 @@
-"""A creation layer by its name, for what is built from plain numbers and names."""
+"""Creation layers and priors by name, for what is built from plain numbers and names."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pyg_topn.nn.creation import Creation
-from pyg_topn.resolver import creation_resolver
+from pyg_topn.nn.prior import Prior
+from pyg_topn.resolver import creation_resolver, prior_resolver
 
 
 def named_creation(
@@ -23,3 +24,10 @@ def named_creation(
     elif creation in ("first_n", "mlp"):
         arguments["max_num_nodes"] = largest
     return creation_resolver(creation, **arguments)
+
+
+def named_prior(prior: str, largest: int, **arguments: Any) -> Prior:
+    """A prior by its name, with those arguments that are given; flows are told the sizes."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    limit = {} if prior == "gaussian" else {"max_num_nodes": largest}
+    return prior_resolver(prior, **limit, **given)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
-from pyg_topn.models._named_creation import named_creation
+from pyg_topn.models._named_creation import named_creation, named_prior
 from pyg_topn.models.graph_vae import GraphVAE
 from pyg_topn.nn.creation import SizeDistribution, SizePredictor
 from pyg_topn.nn.decoder import GraphDecoder
 from pyg_topn.nn.encoder import GraphEncoder
-from pyg_topn.nn.prior import Prior
 from pyg_topn.nn.update import SetTransformer
-from pyg_topn.resolver import prior_resolver
 from pyg_topn.utils._names import check_names
 
 
@@ -113,24 +110,18 @@ def build_graph_vae(
     update = SetTransformer(hidden_channels, num_layers, heads, latent_channels)
     sizes_of = num_node_types, edge_orders, pair_channels, plus, num_rounds
     decoder = GraphDecoder(layer, update, *sizes_of, num_neighbors=num_neighbors)
-    where = _prior(
+    where = named_prior(
         prior,
+        largest,
         latent_channels=latent_channels,
         hidden_channels=prior_channels,
         num_layers=prior_layers,
         num_steps=prior_steps,
         guidance=prior_guidance,
         has_teacher=None if prior_teacher else False,
-        max_num_nodes=None if prior == "gaussian" else largest,
         cond_channels=num_conditions if prior in ("rectified_flow", "one_step") else None,
     )
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
     vae = GraphVAE(encoder, decoder, size_source, prior=where)
     vae.conditions = tuple(conditions)
     return vae
-
-
-def _prior(prior: str, **arguments: Any) -> Prior:
-    """A prior by its name, with those arguments that are given."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    return prior_resolver(prior, **given)

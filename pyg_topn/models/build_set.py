@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pyg_topn.models._named_creation import named_creation
+from pyg_topn.models._named_creation import named_creation, named_prior
 from pyg_topn.models.dspn import DSPN
 from pyg_topn.models.set_vae import SetVAE
 from pyg_topn.models.tspn import TSPN
@@ -32,6 +32,11 @@ def build_set_vae(
     predict_size: bool = False,
     cond_channels: int = 0,
     times_size: bool = False,
+    prior: str = "gaussian",
+    prior_channels: int | None = None,
+    prior_layers: int | None = None,
+    prior_steps: int | None = None,
+    prior_guidance: float | None = None,
 ) -> SetVAE:
     r"""Build a :class:`SetVAE` from plain numbers and names.
 
@@ -54,8 +59,15 @@ def build_set_vae(
         cond_channels: The number of conditions that can be asked of a set.
         times_size: Whether the weights of the points that Top-n selects average to 1 whatever the
             size of a set, see :class:`~pyg_topn.nn.creation.TopNCreation`.
+        prior: Where latent vectors come from: ``"gaussian"``, as in the paper, or
+            ``"rectified_flow"``, which is to be fitted afterwards.
+        prior_channels: The width of a flow, if not its default.
+        prior_layers: The number of layers of a flow, if not its default.
+        prior_steps: The number of steps of a rectified flow, if not its default.
+        prior_guidance: The weight of the guidance of a rectified flow, if any.
 
     Raises:
+        TypeError: If an argument of a flow is given to a prior that has no such argument.
         ValueError: If a name is unknown or a number out of range.
 
     Example:
@@ -79,7 +91,16 @@ def build_set_vae(
     seen = latent_channels if film else None
     update = SetTransformer(hidden_channels, num_layers, heads, seen)
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
-    return SetVAE(encoder, SetDecoder(layer, update, point_channels), size_source)
+    where = named_prior(
+        prior,
+        largest,
+        latent_channels=latent_channels,
+        hidden_channels=prior_channels,
+        num_layers=prior_layers,
+        num_steps=prior_steps,
+        guidance=prior_guidance,
+    )
+    return SetVAE(encoder, SetDecoder(layer, update, point_channels), size_source, where)
 
 
 def build_tspn(

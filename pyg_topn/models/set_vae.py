@@ -160,7 +160,8 @@ class SetVAE(nn.Module):
         Args:
             num_graphs: How many, :math:`B`.
             num_nodes: Their sizes, :math:`[B]`; drawn if not given. They may exceed those of the
-                training data where the creation can make as many points.
+                training data where the creation can make as many points: a prior that depends on
+                sizes takes them for the largest that it knows.
             generator: Where latent vectors, sizes and points are drawn from.
             z: The latent vectors, :math:`[B, L]`; drawn from the prior if not given.
             cond: What is asked of the sets, see :meth:`decode`; drawn sizes do not depend on it.
@@ -171,6 +172,10 @@ class SetVAE(nn.Module):
         Raises:
             ValueError: If sizes or latent vectors do not fit.
         """
+        limit = self.prior.max_num_nodes
+        if z is None and num_nodes is not None and limit is not None:
+            told = cond if self.prior.cond_channels else None
+            z = self.prior.sample(num_nodes.clamp(max=limit), generator, told)
         sources = self.prior, self.sizes
         asked = cond, self.cond_channels
         z, num_nodes = given_or_drawn(*sources, num_graphs, num_nodes, generator, z, *asked)
