@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from pyg_topn._latent_batch import LatentBatch
 from pyg_topn._prior_requests import draw_requests
 from pyg_topn.models import GraphVAE
 from pyg_topn.nn.decoder import GraphDistribution
-
-
-class Latents(NamedTuple):
-    """Latent vectors, [B, L], sizes, [B], on the CPU, and conditions, [B, K], if there are any."""
-
-    z: Tensor
-    num_nodes: Tensor
-    cond: Tensor | None
-
-    def take(self, index: Tensor) -> Latents:
-        """Those of an index on the CPU."""
-        there = index.to(self.z.device, non_blocking=True)
-        cond = None if self.cond is None else self.cond[there]
-        return Latents(self.z[there], self.num_nodes[index], cond)
-
-    def joined(self, other: Latents | None) -> Latents:
-        """These, and then others."""
-        if other is None:
-            return self
-        z, num_nodes = torch.cat([self.z, other.z]), torch.cat([self.num_nodes, other.num_nodes])
-        if self.cond is None or other.cond is None:
-            return Latents(z, num_nodes, None)
-        return Latents(z, num_nodes, torch.cat([self.cond, other.cond]))
 
 
 class PriorLatents:
@@ -65,12 +42,12 @@ class PriorLatents:
         self.model, self.is_flawed, self.hard_share = model, is_flawed, hard_share
         self.conds, self.hard_uses, self.num_kept = conds, hard_uses, num_kept
         self.size, self.uses, self.uniform = size, uses, uniform
-        self.samples: Latents | None = None
-        self.flawed: Latents | None = None
+        self.samples: LatentBatch | None = None
+        self.flawed: LatentBatch | None = None
         self._order = torch.empty(0, dtype=torch.int64)
         self._left = 0
 
-    def draw(self, count: int) -> Latents:
+    def draw(self, count: int) -> LatentBatch:
         """Latent vectors, sizes and conditions, the flawed ones last."""
         samples = self.samples
         if samples is None or self._order.numel() < count:
@@ -86,17 +63,17 @@ class PriorLatents:
         return samples.take(index[hard:]).joined(self.flawed.take(chosen))
 
     @torch.no_grad()
-    def _new(self, number: int) -> Latents:
+    def _new(self, number: int) -> LatentBatch:
         num_nodes, cond = draw_requests(self.model, number, self.conds(), self.uniform)
         z, _ = self.model.sample_latents(number, num_nodes, cond=cond)
-        samples = Latents(z, num_nodes, cond)
+        samples = LatentBatch(z, num_nodes, cond)
         self._left = self.uses
         if self.is_flawed is not None and self.hard_share > 0:
             self._keep_flawed(samples, self.is_flawed)
         return samples
 
     def _keep_flawed(
-        self, samples: Latents, is_flawed: Callable[[GraphDistribution], Tensor]
+        self, samples: LatentBatch, is_flawed: Callable[[GraphDistribution], Tensor]
     ) -> None:
         parts = [samples.take(part) for part in torch.arange(len(samples.num_nodes)).split(2048)]
         flaws = [is_flawed(self.model.decode(z, sizes, cond=cond)) for z, sizes, cond in parts]
