@@ -21,11 +21,11 @@ class LatentBatch(NamedTuple):
         cond = None if self.cond is None else self.cond[there]
         return LatentBatch(self.z[there], self.num_nodes[index], cond)
 
-    def joined(self, other: LatentBatch | None, most: int | None = None) -> LatentBatch:
-        """These, and then others, as many as there may be in all."""
+    def joined(self, other: LatentBatch | None) -> LatentBatch:
+        """These, and then others."""
         if other is None:
             return self
         z, num_nodes = torch.cat([self.z, other.z]), torch.cat([self.num_nodes, other.num_nodes])
         if self.cond is None or other.cond is None:
-            return LatentBatch(z[:most], num_nodes[:most], None)
-        return LatentBatch(z[:most], num_nodes[:most], torch.cat([self.cond, other.cond])[:most])
+            return LatentBatch(z, num_nodes, None)
+        return LatentBatch(z, num_nodes, torch.cat([self.cond, other.cond]))

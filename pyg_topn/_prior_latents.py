@@ -21,9 +21,9 @@ class PriorLatents:
     that are rare in the data are to be learnt too. A share of every draw comes from those samples
     alone whose graph was flawed when they were drawn: the rest have little left to teach.
 
-    As flaws become rare, new samples are drawn sooner, and flawed ones are kept for longer than the
-    others, up to a number: a decoder that is shown the same few hundreds of times learns them by
-    heart and is no better on others. While flaws are common, most of the older ones are mended.
+    Flawed samples are kept for longer than the others, up to a number, and as they become rare new
+    samples are drawn sooner: a decoder that is shown the same few hundreds of times learns them by
+    heart and is no better on others.
     """
 
     def __init__(
@@ -78,9 +78,11 @@ class PriorLatents:
         parts = [samples.take(part) for part in torch.arange(len(samples.num_nodes)).split(2048)]
         flaws = [is_flawed(self.model.decode(z, sizes, cond=cond)) for z, sizes, cond in parts]
         flawed = torch.cat(flaws).cpu().nonzero().squeeze(1)
+        if flawed.numel():
+            newest_first = samples.take(flawed).joined(self.flawed)
+            self.flawed = newest_first.take(
+                torch.arange(len(newest_first.num_nodes))[: self.num_kept]
+            )
         # The passes after which as many hard samples were drawn as every new one is worth.
         passes = self.hard_uses * flawed.numel() / (self.hard_share * len(samples.num_nodes))
         self._left = min(self.uses, max(1, round(passes)))
-        if flawed.numel():
-            newest = samples.take(flawed)
-            self.flawed = newest if self._left > 1 else newest.joined(self.flawed, self.num_kept)
