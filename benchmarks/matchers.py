@@ -12,7 +12,6 @@ weights. On a machine that others use as well, times are too long: look at the l
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from unittest import mock
@@ -20,6 +19,7 @@ from unittest import mock
 import numpy as np
 import torch
 from _machine import load, print_machine
+from _turns import milliseconds
 from scipy.optimize import linear_sum_assignment
 from torch_geometric.data import Batch
 
@@ -52,7 +52,8 @@ def main() -> None:
     batches = [draw(dataset, size) for size in SIZES]
     predictions = [predict(vae, batch) for batch in batches]
     columns = [
-        times(cases(*pair), options.repeats) for pair in zip(predictions, batches, strict=True)
+        milliseconds(cases(*pair), options.repeats)
+        for pair in zip(predictions, batches, strict=True)
     ]
     print(f"\n{'milliseconds a batch of':52s}" + "".join(f"{size:9d}" for size in SIZES))
     for name in columns[0]:
@@ -125,18 +126,6 @@ def with_scipy(cost: torch.Tensor, num_nodes: torch.Tensor) -> np.ndarray:
     for graph, size in enumerate(num_nodes.tolist()):
         column[graph, :size] = linear_sum_assignment(costs[graph, :size, :size])[1]
     return column
-
-
-def times(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Milliseconds of each, the median; they take turns, so that a busy moment meets all."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if repeat:  # The first time warms up.
-                seconds[name].append(time.perf_counter() - start)
-    return {name: 1000 * float(np.median(values)) for name, values in seconds.items()}
 
 
 def nats(matcher: Matcher, prediction: GraphDistribution, batch: Batch) -> tuple[float, float]:

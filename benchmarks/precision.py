@@ -11,14 +11,13 @@ and softmaxes over four classes that lie in rows and in columns.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from itertools import count
 
 import torch
 import torch.nn.functional as F
-from _clock import median
 from _machine import print_machine
+from _turns import milliseconds
 from torch import Tensor
 
 import pyg_topn
@@ -46,8 +45,8 @@ def main() -> None:
     for precision, share in shares.items():
         print(f"{precision:10s} {100 * share:.2f} % valid and connected")
     print()
-    for name, milliseconds in timed(operations(), options.repeats).items():
-        print(f"{name:48s} {milliseconds:8.3f} ms")
+    for name, median in milliseconds(operations(), options.repeats).items():
+        print(f"{name:48s} {median:8.3f} ms")
 
 
 @torch.no_grad()
@@ -91,18 +90,6 @@ def operations() -> dict[str, Callable[[], Tensor]]:
     found["softmax over 4 of 18,432 rows"] = lambda: logits.softmax(1)
     found["softmax over 4 of 18,432 columns"] = lambda: softmax_of_few(columns)
     return found
-
-
-def timed(cases: dict[str, Callable[[], Tensor]], repeats: int) -> dict[str, float]:
-    """Milliseconds of every case, which take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for repeat in range(repeats + 1):
-        for name, run in cases.items():
-            begin = time.perf_counter()
-            run()
-            if repeat:  # The first time warms up.
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: 1e3 * median(values) for name, values in seconds.items()}
 
 
 if __name__ == "__main__":

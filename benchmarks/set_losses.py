@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _machine import load, print_machine
+from _turns import milliseconds
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -97,7 +97,7 @@ def wasserstein_row(x: Batch, y: Batch, repeats: int) -> dict[str, str]:
     """Milliseconds by name, and the ratio."""
     costs = padded_costs(x, y)
     sizes = x.ptr.diff()
-    found = times(
+    found = milliseconds(
         {
             "loss": partial(step, WassersteinLoss(), x, y),
             "a loop over sets with scipy": partial(loop_step, x, y),
@@ -157,7 +157,7 @@ def print_losses(names: list[str], repeats: int) -> None:
         x, y, _ = draw(*case)
         # As many points, but in other sizes: what needs no equal sizes is measured without.
         turned = build_batch(y.ptr.diff().flip(0), {"x": y.x})
-        for name, value in times(losses(x, y, turned), repeats).items():
+        for name, value in milliseconds(losses(x, y, turned), repeats).items():
             rows.setdefault(name, []).append(value)
     for name, values in rows.items():
         print(f"{name:44s}" + "".join(f"{value:16.2f}" for value in values))
@@ -175,18 +175,6 @@ def losses(x: Batch, y: Batch, turned: Batch) -> dict[str, Callable[[], object]]
         "MinDistanceRegularizer": lambda: MinDistanceRegularizer()(x).backward(),
         "NeighborRegularizer": lambda: NeighborRegularizer()(x).backward(),
     }
-
-
-def times(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Milliseconds of each, the median; they take turns, so that a busy moment meets all."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if repeat:  # The first time warms up.
-                seconds[name].append(time.perf_counter() - start)
-    return {name: 1000 * float(np.median(values)) for name, values in seconds.items()}
 
 
 def print_memory() -> None:

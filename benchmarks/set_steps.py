@@ -11,13 +11,13 @@ machine that others use as well, rates are too low: look at the load.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 import numpy as np
 import torch
 from _machine import load, print_machine
+from _turns import seconds
 from set_mnist_runs import BUILDERS, Plan, arguments, loss_of
 from torch import Tensor, nn
 from torch_geometric.data import Batch, InMemoryDataset
@@ -49,24 +49,13 @@ def main() -> None:
     print_machine("scipy")
     found = {**dict(vaes(options.synthetic)), **dict(autoencoders(options.mnist))}
     print(f"\n{'training':24s}{'sets a step':>12s}{'ms a step':>20s}{'sets a second':>15s}")
-    for name, seconds in in_turns(found, options.repeats).items():
-        low, middle, high = 1e3 * np.quantile(seconds, [0.25, 0.5, 0.75])
+    steps = {name: run for name, (_, run) in found.items()}
+    for name, times in seconds(steps, options.repeats, warm_up=3).items():
+        low, middle, high = 1e3 * np.quantile(times, [0.25, 0.5, 0.75])
         number = found[name][0]
         spread = f"{middle:.1f} ({low:.1f}-{high:.1f})"
         print(f"{name:24s}{number:12d}{spread:>20s}{1e3 * number / middle:15,.0f}")
     print(f"\nload {load()} at the end")
-
-
-def in_turns(cases: dict[str, Case], repeats: int) -> dict[str, list[float]]:
-    """Seconds of steps that take turns, so that a busy moment meets all."""
-    found: dict[str, list[float]] = {name: [] for name in cases}
-    for repeat in range(repeats + 3):
-        for name, (_, run) in cases.items():
-            began = time.perf_counter()
-            run()
-            if repeat >= 3:  # The first steps warm up.
-                found[name].append(time.perf_counter() - began)
-    return found
 
 
 def vaes(root: str) -> Iterator[tuple[str, Case]]:

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from pyg_topn._budget import Budget
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.set_recipe import SCHEDULES
+from pyg_topn.stage import place
 
 INTERVAL = 30.0  # Seconds of training between checkpoints, the most that a kill costs.
 ENTRIES = {"state_dict", "optimizer", "plateau", "loader", "random", "counts", "sums", "curve"}
@@ -106,12 +107,7 @@ class PlainLoop:
     @property
     def stage(self) -> tuple[int, float]:
         """The stage that the run is in, and the share of it that is used up."""
-        share, begin = self.share, 0.0
-        for index, length in enumerate(self.stages[:-1]):
-            if share < begin + length:
-                return index, (share - begin) / length
-            begin += length
-        return len(self.stages) - 1, (share - begin) / self.stages[-1]
+        return place(self.stages, self.share)
 
     def run(self) -> None:
         """Train until the budget is used up."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.resolver import CREATIONS, PRIORS
-from pyg_topn.stage import Stage
+from pyg_topn.stage import Stage, place
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,8 @@ class Recipe:
 
     def stage_at(self, progress: float) -> tuple[Stage, float]:
         """Return the stage at a share of the run, and the share of that stage."""
-        begin = 0.0
-        for stage in self.stages[:-1]:
-            if progress < begin + stage.share:
-                return stage, (progress - begin) / stage.share
-            begin += stage.share
-        return self.stages[-1], min(1.0, (progress - begin) / (1 - begin))
+        index, over = place([stage.share for stage in self.stages], progress)
+        return self.stages[index], over
 
     def kl_ramp(self, progress: float) -> float:
         """Return the weight of the divergence, as a share of its last, at a share of a stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 KINDS = ("joint", "flow", "distillation", "decoder")
@@ -38,3 +39,22 @@ class Stage:
             raise ValueError(f"Expected 'share' above 0 and at most 1 (got {self.share})")
         if not self.learning_rate > 0:
             raise ValueError(f"Expected 'learning_rate' above 0 (got {self.learning_rate})")
+
+
+def place(shares: Sequence[float], progress: float) -> tuple[int, float]:
+    """Return which stage a run is in, and the share of that stage that is over.
+
+    Args:
+        shares: How much of the run each stage takes; the last takes what is left.
+        progress: The share of the run that is over.
+
+    Example:
+        >>> place((0.5, 0.5), 0.75)
+        (1, 0.5)
+    """
+    begin = 0.0
+    for index, share in enumerate(shares[:-1]):
+        if progress < begin + share:
+            return index, (progress - begin) / share
+        begin += share
+    return len(shares) - 1, min(1.0, (progress - begin) / (1 - begin))
