@@ -177,7 +177,8 @@ def test_properties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = dataset[40]
     assert data.y.shape == (1, 3)
     assert data.y.dtype == torch.float32
-    rings = Chem.MolFromSmiles(data.smiles).GetRingInfo().NumRings()
+    molecule = Chem.MolFromSmiles(data.smiles)  # Its rings do not outlive it.
+    rings = molecule.GetRingInfo().NumRings()
     expected = [-int(data.idx) / 1e6 * 27.211386, rings, int(data.idx) / 1000]
     assert data.y[0].tolist() == pytest.approx(expected, rel=1e-6)
     assert "y" not in HeavyAtomQM9(tmp_path, log=False)[40]  # Another file of the cache.
