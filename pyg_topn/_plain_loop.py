@@ -95,8 +95,10 @@ class PlainLoop:
             self.optimizer, factor=0.5, patience=750
         )
         self.step, self.seconds, self.saved = 0, 0.0, 0.0
-        self.epoch_sum = 0.0  # of a term
-        self.sums: dict[str, list[float]] = {}  # of all since the last row, and their numbers
+        # Sums stay where the net is until a row or a checkpoint asks for them: to read one is to
+        # wait for the device.
+        self.epoch_sum: Tensor | float = 0.0  # of a term
+        self.sums: dict[str, tuple[Tensor | float, int]] = {}  # of all since the last row
         self.curve: list[Row] = []
 
     @property
@@ -141,15 +143,16 @@ class PlainLoop:
         nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
         self.optimizer.step()
         self.step += 1
-        values = {name: float(term.detach()) for name, term in terms.items()}
+        values = {name: term.detach() for name, term in terms.items()}
         for name, value in values.items():
-            total, count = self.sums.get(name, (0.0, 0.0))
-            self.sums[name] = [total + value, count + 1]
-        self.epoch_sum += values.get("reconstruction", values["loss"]) * batch.num_graphs
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + value, count + 1)
+        term = values.get("reconstruction", values["loss"])
+        self.epoch_sum = self.epoch_sum + term * batch.num_graphs
 
     def _end_epoch(self) -> None:
         if self.schedule == "plateau":
-            self.plateau.step(self.epoch_sum)
+            self.plateau.step(float(self.epoch_sum))
         self.epoch_sum = 0.0
 
     def _add_row(self) -> None:
@@ -159,7 +162,7 @@ class PlainLoop:
             "epoch": self.step / len(self.loader),
             "minutes": self.seconds / 60,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
-            **{f"train/{name}": total / count for name, (total, count) in self.sums.items()},
+            **{f"train/{name}": float(total) / count for name, (total, count) in self.sums.items()},
         }
         if self.measure is not None:
             self.net.eval()
@@ -181,8 +184,8 @@ class PlainLoop:
             "plateau": self.plateau.state_dict(),
             "loader": self.loader.state_dict(),
             "random": torch.get_rng_state(),
-            "counts": (self.step, self.seconds, self.epoch_sum),
-            "sums": self.sums,
+            "counts": (self.step, self.seconds, float(self.epoch_sum)),
+            "sums": {name: (float(total), count) for name, (total, count) in self.sums.items()},
             "curve": self.curve,
         }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
