@@ -124,14 +124,14 @@ class PlainLoop:
                 if math.floor(self.share * self.num_rows) > math.floor(before * self.num_rows):
                     self._add_row()
                     bar.set_postfix({k: f"{self.curve[-1][k]:.3g}" for k in self.shown})
+                if self.step % len(self.loader) == 0:
+                    self._end_epoch()  # Before a checkpoint, which goes on with the next epoch.
                 if self.share >= 1 or self.seconds - self.saved >= INTERVAL:
                     self.save()
                 begin = self.budget.clock() - self.seconds  # Neither of these counts.
                 bar.update(min(100, int(100 * self.share)) - bar.n)
                 if self.share >= 1:
                     break
-            else:
-                self._end_epoch()
         bar.close()
 
     def _step(self, batch: Batch) -> None:

@@ -87,9 +87,9 @@ class ResidentLoader:
         epoch, start = self.epoch, self.position
         self.epoch, self.position = epoch + 1, 0
         for number, index in enumerate(self._batches(epoch)[start:], start):
-            self._at = (epoch, number + 1)
+            # After the last batch of an epoch a run goes on with the next one.
+            self._at = (epoch, number + 1) if number + 1 < len(self) else (epoch + 1, 0)
             yield self.gather(index)
-        self._at = (epoch + 1, 0)
 
     def state_dict(self) -> dict[str, int]:
         r"""Return where the loader stands, for a run that is to go on after a kill."""
