@@ -8,7 +8,6 @@ import json
 import math
 import os
 import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +24,7 @@ from pyg_topn.models import GraphVAE
 from pyg_topn.nn.prior import GaussianPrior
 from pyg_topn.recipe import plain, recipe
 from pyg_topn.training import train_qm9
+from pyg_topn.utils import has_fast_bfloat16
 
 SIZES = range(1, 10)
 
@@ -35,6 +35,7 @@ class Judge:
     def __init__(self, number: int = 10_000, fcd: bool = True, per_size: int = 500) -> None:
         self.number, self.per_size = number, per_size
         self.train, self.test = qm9_smiles("train"), qm9_smiles("test")
+        self.all = [*self.train, *qm9_smiles("val"), *self.test]
         self.fcd: Any = FrechetChemNetDistance(self.test) if fcd else False
 
     def report(self, molecules: Sequence[Any], distances: bool = True) -> dict[str, Any]:
@@ -48,7 +49,14 @@ class Judge:
         )
         metrics.update(molecules)
         report = metrics.compute()
-        return {**report.scalars(), "properties": report.to_dict()["properties"]}
+        others = {"relaxed_vu": report.relaxed.vu, "valence_vu": report.valence.vu}
+        if distances:
+            # Of the distinct molecules, how many are none of the data, trained on or not.
+            wider = MoleculeMetrics(self.all, nspdk=False)
+            wider.update(molecules)
+            others["outside"] = wider.compute().paper.novel
+        properties = report.to_dict()["properties"]
+        return {**report.scalars(), **others, "properties": properties}
 
     def model(self, vae: GraphVAE, seed: int) -> dict[str, Any]:
         """A model's samples: as they are, corrected, with N(0, I) as prior, and size by size."""
@@ -82,15 +90,33 @@ def measure(judge: Judge, runs: Path, **arguments: Any) -> dict[str, Any]:
     path = out / "measured.json"
     if path.is_file():
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    begin = time.monotonic()
     folder = train_qm9(out, resume=True, progress_bar=False, patience=10**6, **arguments)
-    seconds = time.monotonic() - begin
     vae = pyg_topn.load(folder)
-    measured = {"seconds": seconds, **judge.model(vae, arguments.get("seed", 0))}
+    measured = {**how(out, arguments), **judge.model(vae, arguments.get("seed", 0))}
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     os.replace(temporary, path)
     return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def how(out: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a finished run has done, to be read beside its figures."""
+    state = torch.load(out / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    timers = [v for k, v in state["callbacks"].items() if "time_elapsed" in v and "Timer" in k]
+    return {
+        # Of the budget's clock, over all starts of the run: validations are part of it.
+        "seconds": timers[0]["time_elapsed"]["train"],
+        "steps": state["global_step"],
+        "arguments": plain({k: v for k, v in arguments.items() if k != "root"}),
+        "bfloat16": uses_bfloat16(arguments.get("precision", "auto")),
+        "machine": machine(),
+    }
+
+
+def uses_bfloat16(precision: str) -> bool:
+    """Whether products of a run are in half precision: by default, it depends on the machine."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device))
 
 
 def name_of(
@@ -109,6 +135,9 @@ def name_of(
         budgets["processor_time"] = True
     if others.get("precision", "auto") != "auto":
         budgets["precision"] = others["precision"]
+    for key in ("conditions", "teacher"):
+        if others.get(key):
+            budgets[key] = others[key] if key == "conditions" else os.fspath(others[key])
     content = json.dumps([plain(asdict(chosen)), budgets], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     return f"{creation}-{digest}-{seed}"
@@ -121,23 +150,28 @@ def cell(values: Sequence[float], scale: float = 100.0, digits: int = 1) -> str:
 
 COLUMNS: dict[str, Callable[[Sequence[dict[str, Any]]], str]] = {
     "valid": lambda runs: cell([run["main"]["valid"] for run in runs]),
+    "unique": lambda runs: cell([run["main"]["unique"] for run in runs]),
     "V.U.": lambda runs: cell([run["main"]["vu"] for run in runs]),
     "conn": lambda runs: cell([run["main"]["connected"] for run in runs]),
     "conn V.U.": lambda runs: cell([run["main"]["connected_vu"] for run in runs]),
     "relaxed": lambda runs: cell([run["main"]["relaxed"] for run in runs]),
     "valence": lambda runs: cell([run["main"]["valence"] for run in runs]),
     "novel": lambda runs: cell([run["main"]["novel"] for run in runs]),
+    "outside": lambda runs: cell([run["main"].get("outside", math.nan) for run in runs]),
     "FCD": lambda runs: cell([run["main"].get("fcd", math.nan) for run in runs], 1, 2),
     "NSPDK": lambda runs: cell([run["main"].get("nspdk", math.nan) for run in runs], 1, 4),
     "TV atoms": lambda runs: distance(runs, "atom_type"),
     "TV bonds": lambda runs: distance(runs, "bond_type"),
     "TV rings": lambda runs: distance(runs, "ring_count"),
+    "ring sizes": lambda runs: distance(runs, "ring_size"),
 }
 OTHER_WAYS: dict[str, Callable[[Sequence[dict[str, Any]]], str]] = {
     "N(0,I) conn": lambda runs: cell([run["normal"]["connected"] for run in runs]),
     "N(0,I) V.U.": lambda runs: cell([run["normal"]["vu"] for run in runs]),
     "corr. conn": lambda runs: cell([run["corrected"]["connected"] for run in runs]),
     "corr. V.U.": lambda runs: cell([run["corrected"]["vu"] for run in runs]),
+    "relaxed V.U.": lambda runs: cell([run["main"].get("relaxed_vu", math.nan) for run in runs]),
+    "valence V.U.": lambda runs: cell([run["main"].get("valence_vu", math.nan) for run in runs]),
 }
 
 

@@ -38,7 +38,9 @@ class DataLatents:
         return cls(posterior, torch.cat(sizes), torch.cat(conds) if conds else None)
 
     def standardise(self, prior: RectifiedFlowPrior) -> None:
-        """Tell the moments of the latent vectors to a flow."""
+        """Tell the moments of the latent vectors to a flow: of those that are drawn, even if means
+        are what it is fitted to. A channel that tells nothing has a mean that hardly varies, by
+        whose spread nobody may divide."""
         mean, variance = self.posterior.mean, self.posterior.log_variance.exp()
         spread = mean.var(dim=0, unbiased=False) + variance.mean(dim=0)
         prior.standardise(mean.mean(dim=0), spread.sqrt())

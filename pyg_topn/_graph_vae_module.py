@@ -114,8 +114,8 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
             return {**terms, "loss": loss}
         count = max(1, int(batch.num_graphs * self.chosen.prior_share))
         sizes = batch._slice_dict["x"].diff()[:count]
-
-        cond = batch.y[:count] if self.model.cond_channels else None
+        known = self._cond(batch)
+        cond = None if known is None else known[:count]
 
         def draw() -> tuple[Tensor, Tensor, Tensor | None]:
             return *self.model.sample_latents(sizes.numel(), sizes, cond=cond), cond
@@ -125,6 +125,10 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
     def _flow(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The flow alone; of the batch, only the size counts."""
         count = self.chosen.flow_batches * batch.num_graphs
+        if self._data_latents is None:
+            # Here alone: a flow that is not fitted in this run was fitted to moments of its own.
+            assert isinstance(self.model.prior, RectifiedFlowPrior)
+            self._latents().standardise(self.model.prior)
         z, num_nodes, cond = self._latents().draw(count, self.chosen.flow_noise)
         assert isinstance(self.model.prior, RectifiedFlowPrior)
         return {"loss": self.model.prior.loss(z, num_nodes, cond=cond)}
@@ -183,8 +187,6 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
         """The latent vectors of the data, once the encoder no longer changes."""
         if self._data_latents is None:
             self._data_latents = DataLatents.encode(self.model, self.trainer.train_dataloader)
-            if isinstance(self.model.prior, RectifiedFlowPrior):
-                self._data_latents.standardise(self.model.prior)
         return self._data_latents
 
     def _conds(self) -> Tensor | None:

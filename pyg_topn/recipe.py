@@ -1,4 +1,4 @@
-"""Everything that a training run is made of, by name, in one place."""
+"""What recipes of a training run differ in, by name, in one place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from pyg_topn._recipe_checks import check_recipe
 from pyg_topn.losses.matching import MATCHERS
 from pyg_topn.resolver import CREATIONS, PRIORS
 from pyg_topn.stage import Stage, place
@@ -36,6 +37,12 @@ class Recipe:
             ask for valid graphs, which is easiest for a decoder that ignores the latent vector.
         ema_decay: Of the exponential moving average of the weights; 0 for none.
 
+    What all runs have in common is in the training itself: Adam, a learning rate that grows over
+    100 steps and falls along a cosine in every stage, and gradients clipped to a norm of 5.
+
+    Raises:
+        ValueError: If a name is unknown, a number is out of range, or stages do not fit the prior.
+
     Example:
         >>> recipe("default", creation="first_n").model["creation"]
         'first_n'
@@ -54,6 +61,12 @@ class Recipe:
     kl_warm_up: float = 0.5
     penalty_warm_up: tuple[float, float] = (0.25, 0.75)
     ema_decay: float = 0.998
+
+    def __post_init__(self) -> None:
+        for name in ("model", "weights", "regularizer"):  # A recipe's own, not another's.
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        object.__setattr__(self, "stages", tuple(self.stages))
+        check_recipe(self)
 
     def stage_at(self, progress: float) -> tuple[Stage, float]:
         """Return the stage at a share of the run, and the share of that stage."""
@@ -174,6 +187,12 @@ def _changed(chosen: Recipe, changes: Mapping[str, Any]) -> Recipe:
     for name in changes:
         if name not in known:
             raise ValueError(f"Expected fields among {', '.join(known)} (got '{name}')")
+    for name in ("creation", "prior", "readout"):
+        if name in changes.get("model", {}):
+            raise ValueError(
+                f"Expected '{name}' not among changes of 'model': what goes with it would not "
+                "change (got one). Choose a creation layer, a prior or a matcher instead."
+            )
     added = {
         name: {**getattr(chosen, name), **changes[name]}
         for name in ("model", "weights")

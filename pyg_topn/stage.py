@@ -52,9 +52,10 @@ def place(shares: Sequence[float], progress: float) -> tuple[int, float]:
         >>> place((0.5, 0.5), 0.75)
         (1, 0.5)
     """
+    # The last stage has what is left, whatever rounding makes of it.
     begin = 0.0
     for index, share in enumerate(shares[:-1]):
         if progress < begin + share:
             return index, (progress - begin) / share
         begin += share
-    return len(shares) - 1, min(1.0, (progress - begin) / (1 - begin))
+    return len(shares) - 1, min(1.0, (progress - begin) / shares[-1])

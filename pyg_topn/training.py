@@ -106,7 +106,7 @@ def train_qm9(
     check_numbers(minutes, epochs, seed, patience, num_samples)
     check_precision(precision)
     names = {"recipe": recipe_name, "creation": creation, "matcher": matcher, "prior": prior}
-    others = _others(conditions, teacher, precision)
+    others = _others(conditions, teacher, precision, processor_time)
     rest = {"seed": seed, "num_train": num_train, "changes": plain(changes or {})}
     arguments = {**names, **others, **rest}
     out, last = Path(out), Path(out) / "checkpoints" / "last.ckpt"
@@ -140,7 +140,10 @@ def train_qm9(
 
 
 def _others(
-    conditions: Sequence[str], teacher: str | os.PathLike[str] | None, precision: str
+    conditions: Sequence[str],
+    teacher: str | os.PathLike[str] | None,
+    precision: str,
+    processor_time: bool,
 ) -> dict[str, Any]:
     """Arguments that most runs do not have: theirs were known before these were."""
     found: dict[str, Any] = {}
@@ -150,6 +153,8 @@ def _others(
         found["teacher"] = os.fspath(teacher)
     if precision != "auto":
         found["precision"] = precision
+    if processor_time:
+        found["processor_time"] = True
     return found
 
 
@@ -171,7 +176,7 @@ def _splits(
         )
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(train), generator=generator)[:num_train]
-    return train[drawn.repeat(len(train) // num_train)], val[:4096]
+    return train[drawn.repeat(-(-len(train) // num_train))[: len(train)]], val[:4096]
 
 
 def _model_arguments(

@@ -66,7 +66,7 @@ valid {corrected_valid:.1f} %, valid and connected {corrected_connected:.1f} %, 
 
 - Molecules of 9 heavy atoms at most, and no element but C, N, O and F: what QM9 holds.
 - QM9 is an enumeration of small molecules: what is like it need not be stable or easy to make.
-- Small sizes have few examples (3 molecules of one atom, 31 of four): samples of them repeat.
+- Small sizes have few examples ({few}): samples of them repeat.
 - Graphs of invalid molecules come out as such; check them, or correct their valencies.
 """
 
@@ -105,10 +105,12 @@ def describe(
     corrected = MoleculeMetrics(nspdk=False)
     corrected.update([m for part in parts for m in part])
     fixed = corrected.compute()
-    counted = int(sum(model.sizes.histogram)) if hasattr(model.sizes, "histogram") else 0
+    counts = model.sizes.histogram.long().tolist()
     return CARD.format(
         name=options.name,
-        molecules=f"{counted:,}",
+        molecules=f"{sum(counts):,}",
+        few=", ".join(f"{count:,} of {n}" for n, count in enumerate(counts[:7]) if count)
+        + " atoms to train on",
         **{key: card[key] for key in ("command", "recipe", "creation", "seed", "prior", "step")},
         epoch=card["epoch"],
         parameters=sum(parameter.numel() for parameter in model.parameters()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,8 @@ def test_the_default_learns_a_canonical_order() -> None:
 def test_recipes_do_not_change() -> None:
     before = {name: dataclasses.asdict(chosen) for name, chosen in RECIPES.items()}
     recipe("paper", "mlp", "canonical").model["creation"] = "iid"
+    recipe("default").weights["kl"] = 9.0
+    recipe("default").regularizer["valency"] = 9.0
     assert {name: dataclasses.asdict(chosen) for name, chosen in RECIPES.items()} == before
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().matcher = "none"  # type: ignore[misc]
@@ -97,7 +100,8 @@ def test_stages_go_with_the_prior(name: str, prior: str) -> None:
 
 def test_the_place_in_a_run() -> None:
     chosen = Recipe(
-        stages=(Stage("joint", 0.5, 1.0), Stage("flow", 0.3, 1.0), Stage("decoder", 0.2, 1.0))
+        model={"prior": "rectified_flow"},
+        stages=(Stage("joint", 0.5, 1.0), Stage("flow", 0.3, 1.0), Stage("decoder", 0.2, 1.0)),
     )
     places = [chosen.stage_at(progress) for progress in (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0, 1.5)]
     assert [stage.kind for stage, _ in places] == ["joint"] * 2 + ["flow"] * 2 + ["decoder"] * 4
@@ -124,3 +128,33 @@ def test_changes_as_plain_types() -> None:
     changes = {"stages": (Stage("joint", 1.0, 1e-3),), "batch_size": 3}
     stage = {"kind": "joint", "share": 1.0, "learning_rate": 1e-3}
     assert plain(changes) == {"stages": [stage], "batch_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regularizer": {"conectivity": 1.0}}, r"penalties among valency, connectivity \(got"),
+        ({"regularizer": {"valency": -1.0}}, r"weight of 'valency' to be at least 0 \(got -1.0\)"),
+        ({"matcher": "tinder"}, r"a matcher among .* \(got 'tinder'\)"),
+        ({"batch_size": 0}, r"'batch_size' to be at least 1 \(got 0\)"),
+        ({"flow_noise": -1.0}, r"'flow_noise' between 0 and 1 \(got -1.0\)"),
+        ({"hard_share": 2.0}, r"'hard_share' between 0 and 1 \(got 2.0\)"),
+        ({"ema_decay": 1.0}, r"'ema_decay' from 0 to below 1 \(got 1.0\)"),
+        ({"kl_warm_up": 0.0}, r"'kl_warm_up' above 0 \(got 0.0\)"),
+        ({"penalty_warm_up": (0.5, 0.5)}, r"'penalty_warm_up' .* larger \(got 0.5 and 0.5\)"),
+        ({"stages": ()}, r"'stages' whose shares add up to 1 \(got 0\)"),
+        ({"stages": (Stage("joint", 0.9, 1.0),) * 2}, r"'stages' .* \(got 1.8\)"),
+        ({"stages": (Stage("flow", 1.0, 1.0),)}, r"rectified_flow .*stage 'flow' \(got 'gaussian'"),
+    ],
+)
+def test_what_would_fail_in_the_middle_of_a_run_is_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe(**changes)
+
+
+@pytest.mark.parametrize("name", ["creation", "prior", "readout"])
+def test_what_goes_with_others_is_no_change_of_the_model(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' not among changes of 'model'"):
+        recipe(model={name: "mlp"})

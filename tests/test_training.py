@@ -535,6 +535,22 @@ def test_a_trained_model_is_distilled(tmp_path: Path) -> None:
     assert not list((tmp_path / "other").glob("*"))
 
 
+@pytest.mark.usefixtures("small_training")
+def test_a_teacher_with_conditions_keeps_its_moments(tmp_path: Path) -> None:
+    """The data that a student sees are others than those that the flow was fitted to."""
+    asked: dict[str, Any] = {"conditions": ("logp",)}
+    teacher = run(tmp_path / "teacher", epochs=4, **asked)
+    few = recipe().batch_size
+    options = {**asked, "prior": "one_step", "teacher": teacher, "num_train": few}
+    folder = run(tmp_path / "run", epochs=2, **options)
+    before, after = load(teacher).prior, load(folder).prior
+    assert isinstance(before, RectifiedFlowPrior)
+    assert isinstance(after, RectifiedFlowPrior)
+    assert bool((before.std != 1).any())
+    assert torch.equal(after.mean, before.mean)
+    assert torch.equal(after.std, before.std)
+
+
 def test_a_teacher_is_asked_a_part_at_a_time() -> None:
     model = build_graph_vae(4, (1, 2, 3), [0, 0, 0, 1, 9], prior="one_step", latent_channels=8)
     prior = model.prior
@@ -591,6 +607,15 @@ def test_parts_of_the_data_and_other_models(tmp_path: Path) -> None:
     assert "order='cosine'" in repr(model.decoder.creation)
     with pytest.raises(ValueError, match="Expected the arguments of the run"):
         run(tmp_path / "run", epochs=1, recipe_name="paper", resume=True)
+    with pytest.raises(ValueError, match="Expected the arguments of the run"):
+        run(
+            tmp_path / "run",
+            minutes=1.0,
+            changes={"model": options},
+            processor_time=True,
+            recipe_name="paper",
+            resume=True,
+        )
 
 
 @pytest.mark.usefixtures("small_training")
@@ -600,10 +625,10 @@ def test_an_epoch_of_few_molecules_is_as_long_as_one_of_all(
     seen: list[ResidentLoader] = []
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *given: (seen.append(given[2][0]), fit(*given))[1])
-    batch = recipe("paper").batch_size
-    run(tmp_path / "few", epochs=1, recipe_name="paper", num_train=batch)
+    few = recipe("paper").batch_size + 1  # Of which all molecules are no multiple.
+    run(tmp_path / "few", epochs=1, recipe_name="paper", num_train=few)
     (loader,) = seen
-    assert loader.indices.unique().numel() == batch
+    assert loader.indices.unique().numel() == few
     assert len(loader) == BATCHES
     assert checkpoint(tmp_path / "few")["global_step"] == BATCHES
 

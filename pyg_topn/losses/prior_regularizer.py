@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,8 @@ from pyg_topn.nn.decoder.graph_distribution import GraphDistribution
 from pyg_topn.utils.few_classes import softmax_of_few
 from pyg_topn.utils.pairs import node_sum
 from pyg_topn.utils.pieces import connected_pieces
+
+PENALTIES = ("valency", "connectivity")
 
 
 class PriorRegularizer(nn.Module):
@@ -36,6 +39,9 @@ class PriorRegularizer(nn.Module):
         - **input:** a :class:`~pyg_topn.nn.decoder.GraphDistribution`
         - **output:** the two penalties by name, averaged over graphs
 
+    Raises:
+        ValueError: If a maximum is negative, or an order not positive.
+
     Example:
         >>> from pyg_topn.utils import Layout
         >>> layout = Layout(torch.tensor([2]), torch.device("cpu"))
@@ -50,6 +56,10 @@ class PriorRegularizer(nn.Module):
 
     def __init__(self, max_valencies: Sequence[float], edge_orders: Sequence[float]) -> None:
         super().__init__()
+        if not len(max_valencies) or not all(0 <= each < math.inf for each in max_valencies):
+            raise ValueError(f"Expected 'max_valencies' of at least 0 (got {max_valencies})")
+        if not len(edge_orders) or not all(0 < each < math.inf for each in edge_orders):
+            raise ValueError(f"Expected 'edge_orders' above 0 (got {edge_orders})")
         self.register_buffer("max_valencies", torch.tensor(max_valencies, dtype=torch.float32))
         self.register_buffer("edge_orders", torch.tensor(edge_orders, dtype=torch.float32))
 
@@ -58,7 +68,11 @@ class PriorRegularizer(nn.Module):
 
         Args:
             distribution: The decoded graphs.
+
+        Raises:
+            ValueError: If the graphs have another number of node or edge types.
         """
+        self._check(distribution)
         probabilities = softmax_of_few(distribution.pair_logits)  # [P, 1 + T]
         num_graphs = max(distribution.num_graphs, 1)
         return {
@@ -85,6 +99,7 @@ class PriorRegularizer(nn.Module):
             >>> PriorRegularizer((4, 3, 2, 1), (1, 2, 3)).is_flawed(decoded)
             tensor([ True, False])
         """
+        self._check(distribution)
         layout = distribution.layout
         pair_type = distribution.pair_logits.argmax(dim=-1)
         orders = torch.cat([self.edge_orders.new_zeros(1), self.edge_orders])
@@ -94,6 +109,16 @@ class PriorRegularizer(nn.Module):
         apart = connected_pieces(pair_type > 0, layout) != layout.ptr[layout.batch]
         flaws = ((valency > limit) | apart).to(valency.dtype)
         return scatter(flaws, layout.batch, dim_size=layout.num_graphs) > 0
+
+    def _check(self, distribution: GraphDistribution) -> None:
+        found = distribution.node_logits.size(-1), distribution.pair_logits.size(-1) - 1
+        expected = self.max_valencies.numel(), self.edge_orders.numel()
+        if found != expected:
+            raise ValueError(
+                "Expected graphs with {} node types and {} edge types (got {} and {})".format(
+                    *expected, *found
+                )
+            )
 
     def _valency(self, distribution: GraphDistribution, probabilities: Tensor) -> Tensor:
         layout = distribution.layout

@@ -74,6 +74,21 @@ def full_precision_of_rows(device: torch.device) -> AbstractContextManager[objec
     return torch.autocast("cpu", enabled=False) if device.type == "cpu" else nullcontext()
 
 
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which products keep the type of their weights under autocast.
+
+    Args:
+        device: Where.
+
+    Example:
+        >>> with autocast("cpu", "bfloat16"), full_precision(torch.device("cpu")):
+        ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+        torch.float32
+    """
+    has_autocast = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if has_autocast else nullcontext()
+
+
 def check_precision(precision: str) -> None:
     """Check the name of a precision."""
     if precision not in PRECISIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import sys
 from pathlib import Path
@@ -42,7 +43,8 @@ def test_table5_prints_a_line_a_method_and_remembers(
 ) -> None:
     table5 = benchmark("table5", monkeypatch)
     few = qm9_smiles("test")[:200]
-    monkeypatch.setattr(benchmark("qm9_runs", monkeypatch), "qm9_smiles", lambda split: few)
+    runs = benchmark("qm9_runs", monkeypatch)
+    monkeypatch.setattr(runs, "qm9_smiles", lambda split: few)
     words = ["--epochs", "1", "--seeds", "0", "1", "--number", "40", "--no-fcd"]
     words += ["--creations", "first_n", "--recipes", "paper", "--out", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["table5.py", *words, "--root", str(tmp_path / "root")])
@@ -50,11 +52,41 @@ def test_table5_prints_a_line_a_method_and_remembers(
     said = capsys.readouterr().out
     assert said.count("first_n, paper (N(0, I))") == 3  # One line in each of three tables.
     assert "Top-n, the paper (1)" in said
-    files = sorted(path.name for path in (tmp_path / "out").glob("*/measured.json"))
-    assert files == ["measured.json"] * 2
+    files = sorted((tmp_path / "out").glob("*/measured.json"))
+    assert len(files) == 2
+    found = [json.loads(path.read_text()) for path in files]
+    for seed, run in enumerate(found):
+        assert run["steps"] == 10  # An epoch of a small training.
+        assert 0 < run["seconds"] < 600
+        assert run["arguments"]["seed"] == seed
+        assert run["arguments"]["epochs"] == 1
+    lines = said.splitlines()
+    header = next(line for line in lines if line.split()[:2] == ["valid", "unique"])
+    row = next(line for line in lines if line.startswith("first_n, paper"))
+    begins = range(len(row) - 13 * len(runs.COLUMNS), len(row), 13)
+    printed = {header[k : k + 13].strip(): row[k : k + 13].strip() for k in begins}
+    for column, name in {"valid": "valid", "unique": "unique", "conn": "connected"}.items():
+        mean = 100 * sum(run["main"][name] for run in found) / 2
+        assert float(printed[column].split("±")[0]) == pytest.approx(mean, abs=0.051)
     monkeypatch.setattr(importlib.import_module("qm9_runs"), "train_qm9", None)
     table5.main()  # Nothing is trained again.
     assert capsys.readouterr().out == said
+
+
+def test_runs_are_known_by_what_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    name_of = benchmark("qm9_runs", monkeypatch).name_of
+    different = [
+        {},
+        {"conditions": ["logp"]},
+        {"teacher": Path("runs/teacher")},
+        {"precision": "float32"},
+        {"num_train": 1000},
+        {"recipe_name": "paper"},
+        {"changes": {"model": {"num_rounds": 1}}},
+    ]
+    assert len({name_of(0, epochs=5, **each) for each in different}) == len(different)
+    assert name_of(0, epochs=5) != name_of(0, epochs=6)
+    assert name_of(0, epochs=5, root="here") == name_of(0, epochs=5, root="there")
 
 
 @pytest.mark.usefixtures("small_training")

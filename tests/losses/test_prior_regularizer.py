@@ -350,3 +350,26 @@ def test_flawed_graphs_are_those_networkx_says(data: st.DataObject) -> None:
     pair_logits = torch.cat([torch.empty(0, 4), *(graph.pair_logits for graph in graphs)])
     together = GraphDistribution(node_logits, pair_logits, layout)
     assert regularizer().is_flawed(together).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("valencies", "orders", "message"),
+    [
+        ((), (1.0,), r"'max_valencies' of at least 0 \(got \(\)\)"),
+        ((4.0, -1.0), (1.0,), r"'max_valencies' of at least 0 \(got \(4.0, -1.0\)\)"),
+        ((4.0,), (), r"'edge_orders' above 0 \(got \(\)\)"),
+        ((4.0,), (0.0,), r"'edge_orders' above 0 \(got \(0.0,\)\)"),
+    ],
+)
+def test_bad_chemistry_is_refused(
+    valencies: tuple[float, ...], orders: tuple[float, ...], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        PriorRegularizer(valencies, orders)
+
+
+def test_graphs_of_another_vocabulary_are_refused() -> None:
+    other = PriorRegularizer((4.0, 3.0), (1.0,))
+    for ask in (other, other.is_flawed):
+        with pytest.raises(ValueError, match=r"2 node types and 1 edge types \(got 4 and 3\)"):
+            ask(random_distribution(3))

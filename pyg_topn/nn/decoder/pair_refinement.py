@@ -15,7 +15,7 @@ from pyg_topn.utils.pairs import add_pair_sum_, message_sum
 class PairRefinement(nn.Module):
     r"""One round of message passing between the nodes of a graph and its unordered pairs.
 
-    Nodes receive the sum of their pairs, the current guess of their own type, and the valency that
+    Nodes receive the mean of their pairs, the current guess of their own type, and the valency that
     the current guess of the edges adds up to; then pairs receive their two nodes. Without it every
     edge is decided alone: nothing tells a pair that a node has already spent its valency.
 

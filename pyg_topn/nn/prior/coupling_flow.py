@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from pyg_topn.nn.prior.base import Prior
+from pyg_topn.utils.precision import full_precision
 
 
 class CouplingFlowPrior(Prior):
@@ -87,7 +88,10 @@ class CouplingFlowPrior(Prior):
 
     def _coupling(self, layer: int, kept: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
         """Log-scale, bounded so that no layer can explode, and shift."""
-        scale, shift = self.mlps[layer](torch.cat([kept, size], dim=1)).chunk(2, dim=1)
+        # Never in bfloat16: a density multiplies what every layer rounds.
+        with full_precision(kept.device):
+            moves = self.mlps[layer](torch.cat([kept.to(size.dtype), size], dim=1))
+        scale, shift = moves.chunk(2, dim=1)
         return 2 * torch.tanh(scale / 2), shift
 
     def draw(self, noise: Tensor, num_nodes: Tensor, cond: Tensor | None = None) -> Tensor:

@@ -51,6 +51,7 @@ class RectifiedFlowPrior(Prior):
 
     Raises:
         ValueError: If a number is below 1, or the guidance not finite.
+        TypeError: If a number other than the guidance is no integer.
 
     Shapes:
         - **input:** :math:`[B]` sizes
@@ -89,6 +90,8 @@ class RectifiedFlowPrior(Prior):
         ):
             if not 1 <= value < math.inf:
                 raise ValueError(f"Expected '{name}' to be at least 1 and finite (got {value})")
+            if name != "guidance" and not isinstance(value, int):
+                raise TypeError(f"Expected '{name}' to be an integer (got {value})")
         self.num_steps, self.guidance = num_steps, guidance
         sizes, small = (latent_channels, max_num_nodes), (guide_channels, guide_layers)
         self.velocity = Velocity(*sizes, hidden_channels, num_layers, cond_channels)

@@ -12,6 +12,7 @@ from torch_geometric.nn import MLP, Linear
 
 from pyg_topn.nn.encoder import DiagonalGaussian
 from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior
+from pyg_topn.utils import autocast
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -235,3 +236,15 @@ def test_names() -> None:
     prior = CouplingFlowPrior(4, 9, num_layers=6)
     assert prior.label == "coupling flow, 6 layers"
     assert repr(prior) == "CouplingFlowPrior(4, max_num_nodes=9, num_layers=6)"
+
+
+@torch.no_grad()
+def test_half_precision_of_products_leaves_densities_alone() -> None:
+    """A nat is what methods differ in: eight bits of every shift would take a third of one."""
+    prior = random_flow(6).float()
+    z, sizes = torch.randn(64, 6), torch.randint(1, 4, (64,))
+    expected = prior.log_prob(z, sizes), prior.draw(z, sizes)
+    with autocast("cpu", "bfloat16"):
+        found = prior.log_prob(z, sizes), prior.draw(z, sizes)
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])

@@ -291,6 +291,12 @@ def test_unfit_arguments(name: str, value: float) -> None:
         RectifiedFlowPrior(**arguments)
 
 
+def test_half_a_step_is_none() -> None:
+    with pytest.raises(TypeError, match=r"'num_steps' to be an integer .got 2.5"):
+        RectifiedFlowPrior(3, 7, num_steps=2.5)  # type: ignore[arg-type]
+    assert RectifiedFlowPrior(3, 7, guidance=2.5).guidance == 2.5
+
+
 def test_names() -> None:
     prior = RectifiedFlowPrior(3, 7, num_steps=5)
     assert prior.label == "rectified flow, 5 Heun steps"
