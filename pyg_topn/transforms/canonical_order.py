@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
+from pyg_topn.transforms._rows import put_rows
 from pyg_topn.utils.canonical import batch_canonical_index
 
 
@@ -41,9 +42,5 @@ class CanonicalOrder(BaseTransform):
             raise TypeError(f"Expected a homogeneous graph or batch (got {type(data).__name__})")
         if "canonical_index" in data:
             del data.canonical_index
-        data.canonical_index = batch_canonical_index(data)
-        if isinstance(data, Batch) and hasattr(data, "_slice_dict"):
-            ptr = data.ptr.cpu()
-            data._slice_dict["canonical_index"] = ptr
-            data._inc_dict["canonical_index"] = ptr[:-1]
+        put_rows(data, "canonical_index", batch_canonical_index(data), ids=True)
         return data

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import torch
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils.smiles import e_map, x_map
@@ -37,7 +37,7 @@ class HeavyAtomGraph(BaseTransform):
             :meth:`~pyg_topn.molecule.MoleculeVocabulary.qm9`.
 
     Raises:
-        TypeError: If the input is no homogeneous graph.
+        TypeError: If the input is no homogeneous graph, or a batch of them.
         ValueError: If it is none of these items, or an atom is outside the vocabulary.
 
     Example:
@@ -50,8 +50,8 @@ class HeavyAtomGraph(BaseTransform):
         self.vocabulary = MoleculeVocabulary.qm9() if vocabulary is None else vocabulary
 
     def forward(self, data: Data) -> Data:
-        if not isinstance(data, Data):
-            raise TypeError(f"Expected a homogeneous graph (got {type(data).__name__})")
+        if not isinstance(data, Data) or isinstance(data, Batch):
+            raise TypeError(f"Expected one homogeneous graph (got {type(data).__name__})")
         mol = _molecule(data)
         out = self.vocabulary.from_molecule(mol)
         for key in ("y", "smiles", "name"):

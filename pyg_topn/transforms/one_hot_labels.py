@@ -84,12 +84,15 @@ class OneHotLabels(BaseTransform):
             edge_key: The attribute that holds the labels of edges, likewise.
 
         Raises:
-            TypeError: If a label is not hashable.
+            TypeError: If what is given are no graphs, or a label is not hashable.
             ValueError: If there is no graph, only some have labels, or these have another shape.
         """
         found: dict[str, list[set[Hashable]]] = {"node": [], "edge": []}
         num_graphs = 0
         for data in dataset:
+            if not isinstance(data, Data):
+                got = f"{type(data).__name__} in {type(dataset).__name__}"
+                raise TypeError(f"Expected a dataset or list of homogeneous graphs (got {got})")
             num_graphs += 1
             for what, key in (("node", node_key), ("edge", edge_key)):
                 if key is not None and key in data:

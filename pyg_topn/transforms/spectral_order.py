@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 from torch_geometric.utils import cumsum
 
+from pyg_topn.transforms._rows import put_rows
 from pyg_topn.utils.canonical import batch_canonical_index
 
 Floats = NDArray[np.float64]
@@ -73,10 +74,8 @@ class SpectralOrder(BaseTransform):
         edges = position[data.edge_index].cpu()
         bounds = zip(ptr[:-1].tolist(), ptr[1:].tolist(), strict=True)
         parts = [self._order(edges, first, end) for first, end in bounds]
-        data.canonical_index = index[torch.cat(parts).to(index.device)] if parts else index
-        if isinstance(data, Batch) and hasattr(data, "_slice_dict"):
-            data._slice_dict["canonical_index"] = ptr
-            data._inc_dict["canonical_index"] = ptr[:-1]
+        index = index[torch.cat(parts).to(index.device)] if parts else index
+        put_rows(data, "canonical_index", index, ids=True)
         return data
 
     def _order(self, edges: Tensor, first: int, end: int) -> Tensor:

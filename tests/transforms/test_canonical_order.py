@@ -73,6 +73,13 @@ def test_a_batch_splits_into_its_graphs() -> None:
     )
 
 
+def test_the_input_batch_stays_as_it_is() -> None:
+    batch = Batch.from_data_list([molecule(order) for order in ORDERS])
+    CanonicalOrder()(batch)
+    assert "canonical_index" not in {*batch.keys(), *batch._slice_dict, *batch._inc_dict}
+    assert "canonical_index" not in batch[0]
+
+
 def test_a_batch_that_was_not_collated() -> None:
     collated = Batch.from_data_list([molecule(order) for order in ORDERS])
     batch = Batch(

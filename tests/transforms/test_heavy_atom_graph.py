@@ -9,7 +9,7 @@ import pytest
 import torch
 from rdkit import Chem
 from rdkit.Chem import AllChem
-from torch_geometric.data import Data, HeteroData, InMemoryDataset
+from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset
 from torch_geometric.utils import from_smiles
 
 from pyg_topn.datasets import qm9_smiles
@@ -178,3 +178,6 @@ def test_bad_items() -> None:
         HeavyAtomGraph()(item)
     with pytest.raises(TypeError, match=r"homogeneous graph \(got HeteroData\)"):
         HeavyAtomGraph()(HeteroData())
+    batch = Batch.from_data_list([from_smiles("CCO"), from_smiles("CN")])
+    with pytest.raises(TypeError, match=r"one homogeneous graph \(got DataBatch\)"):
+        HeavyAtomGraph()(batch)

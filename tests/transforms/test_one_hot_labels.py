@@ -188,6 +188,11 @@ ARGUMENTS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "hashable node labels .got: unhashable",
     ),
+    "a batch in place of its graphs": (
+        lambda: OneHotLabels.from_dataset(Batch.from_data_list([labelled()])),
+        TypeError,
+        "dataset or list of homogeneous graphs .got tuple in DataBatch",
+    ),
     "string": (lambda: OneHotLabels("CNO"), TypeError, "sequence of labels .got the string 'CNO'"),
     "empty": (lambda: OneHotLabels(()), ValueError, "'node_types' to be one or more distinct"),
     "twice": (

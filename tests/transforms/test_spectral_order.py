@@ -41,6 +41,13 @@ def test_a_path_is_sorted_along_itself() -> None:
     assert torch.equal(in_order(data), to_dense_adj(data_of(nx.path_graph(7)).edge_index)[0])
 
 
+def test_the_input_batch_stays_as_it_is() -> None:
+    batch = Batch.from_data_list([data_of(nx.path_graph(3)), data_of(nx.star_graph(3))])
+    SpectralOrder()(batch)
+    assert "canonical_index" not in {*batch.keys(), *batch._slice_dict, *batch._inc_dict}
+    assert "canonical_index" not in batch[0]
+
+
 def test_communities_come_one_after_another_and_meet_in_the_middle() -> None:
     graph = two_communities()
     order = SpectralOrder()(data_of(graph, sorted(graph))).canonical_index.tolist()
