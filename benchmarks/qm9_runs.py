@@ -15,9 +15,10 @@ from typing import Any
 
 import _intervals
 import torch
+from torch_geometric.data import Batch
 
 import pyg_topn
-from pyg_topn.datasets import qm9_smiles
+from pyg_topn.datasets import HeavyAtomQM9, qm9_smiles
 from pyg_topn.generate import generate_molecules
 from pyg_topn.metrics import FrechetChemNetDistance, MoleculeMetrics
 from pyg_topn.models import GraphVAE
@@ -73,6 +74,16 @@ class Judge:
         vae.prior = own
         return found
 
+    def data(self, root: str, seed: int) -> dict[str, Any]:
+        """Graphs of the training split, drawn with replacement, as if a model had made them: what
+        a model can reach."""
+        train = HeavyAtomQM9(root, "train")
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randint(len(train), (self.number,), generator=generator)
+        parts = (Batch.from_data_list(list(train[part])) for part in drawn.split(1000))
+        molecules = [m for part in parts for m in train.vocabulary.to_molecules(part)]
+        return {"main": self.report(molecules)}
+
     def _connected(self, vae: GraphVAE, size: int, seed: int) -> float:
         """Share of valid and connected ones among molecules of one size."""
         generator = torch.Generator().manual_seed(seed)
@@ -84,12 +95,15 @@ class Judge:
         return float(metrics.compute().connected.valid)
 
 
-def measure(judge: Judge, runs: Path, **arguments: Any) -> dict[str, Any]:
+def measure(
+    judge: Judge, runs: Path, known: Path | None = None, **arguments: Any
+) -> dict[str, Any]:
     """Train and measure, or read what was measured before; a killed run goes on where it was."""
-    out = runs / name_of(**arguments)
-    path = out / "measured.json"
-    if path.is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+    name = name_of(**arguments)
+    out, path = runs / name, runs / name / "measured.json"
+    for found in (path, known / f"{name}.json" if known else path):
+        if found.is_file():
+            return dict(json.loads(found.read_text(encoding="utf-8")))
     folder = train_qm9(out, resume=True, progress_bar=False, patience=10**6, **arguments)
     vae = pyg_topn.load(folder)
     measured = {**how(out, arguments), **judge.model(vae, arguments.get("seed", 0))}
@@ -179,12 +193,16 @@ def distance(runs: Sequence[dict[str, Any]], name: str) -> str:
     return cell([run["main"]["properties"][name] for run in runs], 1, 3)
 
 
-def print_table(rows: dict[str, Sequence[dict[str, Any]]]) -> None:
-    """All figures of runs that differ in the seed only, a line each."""
+Rows = Mapping[str, Sequence[dict[str, Any]]]
+
+
+def print_table(rows: Rows, data: Sequence[dict[str, Any]] = ()) -> None:
+    """All figures of runs that differ in the seed only, a line each, and those of data."""
     width = max(len(name) for name in rows) + 2
-    for columns in (COLUMNS, OTHER_WAYS):
+    known = {"(training molecules)": data} if data else {}
+    for columns, shown in ((COLUMNS, {**rows, **known}), (OTHER_WAYS, rows)):
         print("\n" + " " * width + "".join(f"{name:>13s}" for name in columns))
-        for name, runs in rows.items():
+        for name, runs in shown.items():
             print(f"{name:{width}s}" + "".join(f"{make(runs):>13s}" for make in columns.values()))
     print("\nvalid and connected, by size\n" + " " * width + "".join(f"{n:13d}" for n in SIZES))
     for name, runs in rows.items():
@@ -213,6 +231,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--number", type=int, default=10_000, help="molecules sampled a run")
     parser.add_argument("--no-fcd", action="store_true", help="leave out FCD, the slowest figure")
     parser.add_argument("--root", default="data/qm9", help="folder of the data set's cache")
+    parser.add_argument(
+        "--known",
+        type=Path,
+        help="folder of figures, such as benchmarks/results/qm9/five_epochs: what is there is not "
+        "trained again",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder; what is there is reused")
 
 

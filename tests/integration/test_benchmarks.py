@@ -71,6 +71,14 @@ def test_table5_prints_a_line_a_method_and_remembers(
     monkeypatch.setattr(importlib.import_module("qm9_runs"), "train_qm9", None)
     table5.main()  # Nothing is trained again.
     assert capsys.readouterr().out == said
+    known = tmp_path / "known"
+    known.mkdir()
+    for path in files:
+        path.rename(known / f"{path.parent.name}.json")
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--known", str(known)])
+    table5.main()
+    assert capsys.readouterr().out == said
+    assert "(training molecules)" in said
 
 
 def test_runs_are_known_by_what_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +148,15 @@ def test_precision_prints_shares_and_times(
 
 
 def test_studies_change_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyg_topn.models import build_graph_vae
     from pyg_topn.recipe import recipe
+
+    # What counts as unchanged is what the model has by itself.
+    own = benchmark("qm9_studies", monkeypatch).OWN
+    vae = build_graph_vae(4, (1, 2, 3), [0] * 9 + [1], **recipe().model)
+    assert vae.decoder.creation.num_reference_points == own["num_reference_points"]
+    assert vae.decoder.creation.order == own["order"]
+    assert len(vae.decoder.rounds) == own["num_rounds"]
 
     studies = benchmark("qm9_studies", monkeypatch).STUDIES
     for study in studies.values():
