@@ -56,9 +56,10 @@ class GraphGenerator(nn.Module, ABC):
             values: Those of the training data, :math:`[M, K]`; NaN where unknown.
 
         Raises:
-            ValueError: If their number does not fit, or one is the same for all graphs.
+            ValueError: If it takes none, their number does not fit, or one is the same for all
+                graphs.
         """
-        standardise_conditions(self, values)
+        standardise_conditions(self, values, self.cond_channels)
 
     def ask(self, wanted: Mapping[str, float]) -> Tensor:
         r"""Return what is asked of a graph as conditions, :math:`[K]`, for :meth:`sample`.
@@ -67,7 +68,7 @@ class GraphGenerator(nn.Module, ABC):
             wanted: Values by the names in :obj:`conditions`, in any case; the rest is left open.
 
         Raises:
-            ValueError: If a name is unknown.
+            ValueError: If a name is unknown, or two of them differ in case alone.
         """
         return values_by_name(wanted, self.conditions)
 
@@ -105,6 +106,7 @@ class GraphGenerator(nn.Module, ABC):
             The latent vectors, :math:`[B, L]`, and the sizes, :math:`[B]`.
 
         Raises:
+            TypeError: If sizes are no tensor.
             ValueError: If there are not as many sizes as graphs.
         """
         return draw_latents(self.prior, self.sizes, num_graphs, num_nodes, generator, cond)
@@ -138,6 +140,7 @@ class GraphGenerator(nn.Module, ABC):
             A batch in the format of the datasets.
 
         Raises:
+            TypeError: If sizes or conditions are no tensor.
             ValueError: If sizes or latent vectors do not fit, or a correction is asked for without
                 a vocabulary or together with a temperature.
         """

@@ -31,6 +31,18 @@ class _Decoder(Protocol):
     def cond_channels(self) -> int: ...
 
 
+def check_count(num_graphs: int, num_nodes: Tensor | None) -> None:
+    """Check that there are as many sizes as graphs, if any are given."""
+    if num_graphs < 0:
+        raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
+    if num_nodes is None:
+        return
+    if not isinstance(num_nodes, Tensor):
+        raise TypeError(f"Expected 'num_nodes' to be a Tensor (got {type(num_nodes).__name__})")
+    if num_nodes.numel() != num_graphs:
+        raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
+
+
 def draw_sizes(sizes: Sizes, z: Tensor, generator: torch.Generator | None) -> Tensor:
     """The size of a graph for every latent vector, [B], on the CPU."""
     if isinstance(sizes, SizePredictor):
@@ -47,8 +59,7 @@ def draw_latents(
     cond: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Latent vectors, [B, L], and sizes, [B], in the order that they depend on each other."""
-    if num_nodes is not None and num_nodes.numel() != num_graphs:
-        raise ValueError(f"Expected {num_graphs} sizes (got {num_nodes.numel()})")
+    check_count(num_graphs, num_nodes)
     cond = cond if prior.cond_channels else None  # Else the decoder alone takes them.
     if num_nodes is None and isinstance(sizes, SizePredictor):
         z = prior.sample(torch.ones(num_graphs, dtype=torch.int64), generator, cond)
@@ -69,8 +80,7 @@ def given_or_drawn(
     cond_channels: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Latent vectors, [B, L], and sizes, [B]; of these, what is not given is drawn."""
-    if num_graphs < 0:
-        raise ValueError(f"Expected 'num_graphs' to be at least 0 (got {num_graphs})")
+    check_count(num_graphs, num_nodes)
     if cond is not None:
         check_condition(cond, num_graphs, cond_channels)
     if z is None:
@@ -126,8 +136,15 @@ def cond_channels_of(decoder: _Decoder, prior: Prior) -> int:
     return max(decoder.cond_channels, prior.cond_channels)
 
 
-def standardise_conditions(model: nn.Module, values: Tensor) -> None:
+def standardise_conditions(model: nn.Module, values: Tensor, cond_channels: int) -> None:
     """Tell the moments of conditions, [M, K], to every module that embeds them."""
+    if cond_channels == 0:
+        raise ValueError("Expected a model with conditions (got one that was built without)")
+    if values.dim() != 2 or values.size(1) != cond_channels:
+        raise ValueError(
+            f"Expected 'values' of {cond_channels} conditions, of shape [M, {cond_channels}] "
+            f"(got {list(values.shape)})"
+        )
     known = values.to(torch.float64)
     mean = known.nanmean(dim=0)
     std = (known - mean).square().nanmean(dim=0).sqrt()

@@ -56,7 +56,8 @@ def build_set_vae(
             what the creation does with it. In the paper it does not.
         predict_size: Whether sizes are predicted from the latent vector instead of drawn from the
             histogram.
-        cond_channels: The number of conditions that can be asked of a set.
+        cond_channels: The number of conditions that can be asked of a set: the creation layer is
+            told them, and so is a rectified flow.
         times_size: Whether the weights of the points that Top-n selects average to 1 whatever the
             size of a set, see :class:`~pyg_topn.nn.creation.TopNCreation`.
         prior: Where latent vectors come from: ``"gaussian"``, as in the paper, or
@@ -99,6 +100,7 @@ def build_set_vae(
         num_layers=prior_layers,
         num_steps=prior_steps,
         guidance=prior_guidance,
+        cond_channels=cond_channels if prior in ("rectified_flow", "one_step") else None,
     )
     return SetVAE(encoder, SetDecoder(layer, update, point_channels), size_source, where)
 

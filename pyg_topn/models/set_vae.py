@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from pyg_topn.models._latents import (
+    check_count,
     check_parts,
     cond_channels_of,
     given_or_drawn,
@@ -92,9 +93,10 @@ class SetVAE(nn.Module):
             values: Those of the training data, :math:`[M, K]`; NaN where unknown.
 
         Raises:
-            ValueError: If their number does not fit, or one is the same for all graphs.
+            ValueError: If it takes none, their number does not fit, or one is the same for all
+                graphs.
         """
-        standardise_conditions(self, values)
+        standardise_conditions(self, values, self.cond_channels)
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
@@ -170,8 +172,10 @@ class SetVAE(nn.Module):
             A batch with :obj:`pos` :math:`[N, C]`.
 
         Raises:
+            TypeError: If sizes or conditions are no tensor.
             ValueError: If sizes or latent vectors do not fit.
         """
+        check_count(num_graphs, num_nodes)
         limit = self.prior.max_num_nodes
         if z is None and num_nodes is not None and limit is not None:
             told = cond if self.prior.cond_channels else None

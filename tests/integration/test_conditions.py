@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -97,6 +98,8 @@ def test_a_graph_vae_is_asked_by_name(prior: str) -> None:
     assert vae.sample(4, cond=cond).num_graphs == 4
     with pytest.raises(ValueError, match="Expected conditions among logp, num_rings \\(got 'qed'"):
         vae.ask({"qed": 0.5})
+    with pytest.raises(ValueError, match="every condition once, .*got .'logp', 'LOGP'.."):
+        vae.ask({"logp": 1, "LOGP": 2})
     with pytest.raises(ValueError, match="of shape \\[4, 2\\]"):
         vae.sample(4, cond=torch.ones(3))
 
@@ -107,7 +110,7 @@ def test_a_graph_vae_without_conditions_refuses_them() -> None:
         vae.sample(2, cond=torch.ones(1))
     with pytest.raises(ValueError, match="among none: the model was trained without \\(got 'logp'"):
         vae.ask({"logp": 1.0})
-    for names in ("logp", ("logp", "logp"), ("",)):
+    for names in ("logp", ("logp", "logp"), ("a", "A"), ("",)):
         with pytest.raises(ValueError, match="Expected 'conditions' to be distinct names"):
             build_graph_vae(4, (1, 2, 3), [0, 1, 2, 3], conditions=names)
 
@@ -123,6 +126,11 @@ def test_moments_reach_decoder_and_prior() -> None:
         torch.testing.assert_close(encoder.std, torch.tensor([(2 / 3) ** 0.5, 10.0]))
     with pytest.raises(ValueError, match="Expected 'std' to be positive"):
         vae.standardise_conditions(torch.ones(3, 2))
+    with pytest.raises(ValueError, match=r"of 2 conditions, of shape .M, 2. \(got .3, 1.\)"):
+        vae.standardise_conditions(values[:, :1])
+    for without in (build_graph_vae(4, (1,), [0, 1, 2]), build_set_vae([0, 1, 2])):
+        with pytest.raises(ValueError, match="model with conditions .got one that was built with"):
+            without.standardise_conditions(values)
 
 
 def test_prior_and_decoder_take_the_same_conditions() -> None:
@@ -169,3 +177,24 @@ def test_a_set_vae_takes_conditions() -> None:
     assert vae.decoder.creation.condition is not None
     for parameter in vae.decoder.creation.condition.parameters():
         assert parameter.grad is not None
+
+
+def test_the_flow_of_a_set_vae_learns_what_depends_on_a_condition() -> None:
+    torch.manual_seed(0)
+    widths: dict[str, Any] = {"latent_channels": 2, "prior_channels": 32, "prior_layers": 2}
+    vae = build_set_vae([0, 0, 1], prior="rectified_flow", cond_channels=1, **widths)
+    assert isinstance(vae.prior, RectifiedFlowPrior)
+    assert vae.prior.cond_channels == 1
+    optimizer = torch.optim.Adam(vae.prior.parameters(), lr=5e-3)
+    for _ in range(250):
+        sign = torch.randint(2, (256, 1)) * 2.0 - 1
+        z = 2 * sign + 0.2 * torch.randn(256, 2)
+        optimizer.zero_grad()
+        vae.prior.loss(z, torch.full((256,), 2), cond=sign).backward()
+        optimizer.step()
+    seen = []
+    vae.eval().decoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for sizes in (None, torch.full((256,), 2)):
+        for sign in (-1.0, 1.0):
+            vae.sample(256, sizes, torch.Generator().manual_seed(0), cond=torch.tensor([sign]))
+            assert float((seen[-1] * sign > 0).float().mean()) > 0.97

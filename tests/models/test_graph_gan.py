@@ -236,6 +236,8 @@ def test_any_module_may_be_the_critic() -> None:
 def test_bad_requests(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small_gan().sample(**arguments)
+    with pytest.raises(TypeError, match=r"'num_nodes' to be a Tensor \(got list\)"):
+        small_gan().sample(2, [2, 2])
 
 
 def test_no_graphs() -> None:

@@ -382,6 +382,8 @@ def test_no_graphs() -> None:
 def test_bad_requests(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small_vae().sample(**arguments)
+    with pytest.raises(TypeError, match=r"'num_nodes' to be a Tensor \(got list\)"):
+        small_vae().sample(2, [2, 2])
 
 
 def parts(latent_channels: int = 8, largest: int = 9) -> tuple[GraphEncoder, GraphDecoder]:

@@ -145,6 +145,8 @@ def test_priors() -> None:
     other = SetVAE(vae.encoder, vae.decoder, vae.sizes, prior=flow)
     assert other.prior is flow
     assert other.sample(3, generator=seeded(0)).num_graphs == 3
+    with pytest.raises(ValueError, match=r"5 sizes \(got 3\)"):
+        other.sample(5, torch.tensor([1, 2, 3]))
 
 
 def test_reset_reaches_the_parts() -> None:
@@ -168,6 +170,8 @@ def test_reset_reaches_the_parts() -> None:
 def test_bad_requests(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small_vae().sample(**arguments)
+    with pytest.raises(TypeError, match=r"'num_nodes' to be a Tensor \(got list\)"):
+        small_vae().sample(2, [2, 2])
 
 
 def test_modules_must_fit() -> None:
