@@ -112,7 +112,7 @@ class GraphGANLoss(nn.Module):
             penalize: Whether there is a term ``"penalty"``, which is most of the work.
 
         Raises:
-            ValueError: If the graphs differ in number or size.
+            ValueError: If the graphs differ in number or size, or true ones have no types.
         """
         true = RelaxedGraphs.from_batch(batch)
         with torch.no_grad():

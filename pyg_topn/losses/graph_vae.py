@@ -163,7 +163,8 @@ def aligned_pair_type(distribution: GraphDistribution, target: Batch, perm: Tens
     """
     layout = distribution.layout
     slots = torch.arange(perm.numel(), device=perm.device)
-    slot_of_node = torch.empty_like(perm).index_copy(0, perm, slots)
+    # Zeros, not what the memory held, where an order that cannot be checked misses a node.
+    slot_of_node = torch.zeros_like(perm).index_copy(0, perm, slots)
     i, j = slot_of_node[target.edge_index]
     edge_type = target.edge_attr.argmax(dim=-1) + 1
     pair_type = torch.zeros(layout.pair_index.size(1), dtype=torch.int64, device=perm.device)

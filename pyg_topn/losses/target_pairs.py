@@ -36,4 +36,5 @@ def target_pairs(target: Batch, matcher: Matcher) -> Tensor:
     """
     node = matcher.target_order(target)
     slots = torch.arange(node.numel(), device=node.device)
-    return torch.empty_like(node).index_copy(0, node, slots)[target.edge_index]
+    # Zeros, not what the memory held, where an order that cannot be checked misses a node.
+    return torch.zeros_like(node).index_copy(0, node, slots)[target.edge_index]

@@ -93,13 +93,15 @@ def batch_canonical_index(batch: Data) -> Tensor:
         batch: A batch of undirected graphs, or one graph. Labels are :obj:`x` and
             :obj:`edge_attr`, one-hot rows or integers; where one is missing, all labels are equal.
             If it holds a :obj:`canonical_index`, see
-            :class:`~pyg_topn.transforms.CanonicalOrder`, nothing is computed.
+            :class:`~pyg_topn.transforms.CanonicalOrder`, nothing is computed; what is on the CPU
+            is checked.
 
     Returns:
         Ids that count through the batch, on its device, :math:`[N]`.
 
     Raises:
-        ValueError: If there are no edges given, if labels are neither one-hot nor integers, if the
+        ValueError: If a :obj:`canonical_index` does not list the nodes of every graph once, if
+            there are no edges given, if labels are neither one-hot nor integers, if the
             nodes of a graph do not stand together, or as in :func:`canonical_order`.
 
     Example:
@@ -110,7 +112,7 @@ def batch_canonical_index(batch: Data) -> Tensor:
         tensor([1, 0, 2, 3])
     """
     if "canonical_index" in batch:
-        return batch.canonical_index
+        return _checked(batch.canonical_index, batch)
     if batch.edge_index is None:
         raise ValueError("Expected a graph with 'edge_index' (got none)")
     num_nodes = _num_nodes(batch)
@@ -122,6 +124,20 @@ def batch_canonical_index(batch: Data) -> Tensor:
     )
     index = local + np.repeat(ptr(num_nodes)[:-1], num_nodes)
     return torch.from_numpy(index).to(batch.edge_index.device)
+
+
+def _checked(index: Tensor, batch: Data) -> Tensor:
+    """A stored order. To look at it elsewhere than on the CPU would be to wait for the device."""
+    if not index.is_cpu or torch.compiler.is_compiling():
+        return index
+    nodes = index if batch.batch is None else batch.batch
+    once = torch.equal(index.sort().values, torch.arange(nodes.numel()))
+    if not once or (batch.batch is not None and not torch.equal(nodes[index], nodes)):
+        raise ValueError(
+            "Expected 'canonical_index' to list the nodes of every graph once, graph after graph "
+            f"(got {index[:10].tolist()} ...)"
+        )
+    return index
 
 
 def _num_nodes(batch: Data) -> Ints:

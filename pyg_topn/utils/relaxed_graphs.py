@@ -65,14 +65,23 @@ class RelaxedGraphs:
             canonical: Whether nodes are listed in a canonical order, so that the result does not
                 depend on the order in the batch; it is computed if it is not stored as
                 :obj:`canonical_index`.
+
+        Raises:
+            ValueError: If there are no one-hot :obj:`x` and :obj:`edge_attr`.
         """
+        for key in ("x", "edge_attr"):
+            value = getattr(batch, key, None)
+            if not isinstance(value, Tensor) or value.dim() != 2:
+                got = list(value.shape) if isinstance(value, Tensor) else value
+                raise ValueError(f"Expected one-hot rows {key!r} (got {got})")
         layout = Layout.from_batch(batch)
         nodes, ends = batch.x, batch.edge_index
         if canonical:
             order = batch_canonical_index(batch)  # [N]
             places = torch.arange(order.numel(), device=order.device)
             nodes = nodes[order]
-            ends = torch.empty_like(order).index_copy(0, order, places)[ends]
+            # Zeros, not what the memory held, where an order that cannot be checked misses a node.
+            ends = torch.zeros_like(order).index_copy(0, order, places)[ends]
         kind = torch.zeros(layout.pair_index.size(1), dtype=torch.int64, device=nodes.device)
         # Both directions of an edge write the same type to the same pair.
         kind = kind.index_copy(0, layout.pair_id(*ends), batch.edge_attr.argmax(dim=-1) + 1)

@@ -227,6 +227,15 @@ def test_what_does_not_fit_is_refused() -> None:
         GraphGANLoss().critic_terms(critic, batch, random_distribution(3, 2))
 
 
+def test_true_graphs_without_types_are_refused() -> None:
+    truth = triangles(2)
+    for key, got in (("edge_attr", "None"), ("x", r"\[6\]")):
+        batch = truth.clone()
+        batch[key] = None if key == "edge_attr" else torch.zeros(6)
+        with pytest.raises(ValueError, match=rf"one-hot rows '{key}' \(got {got}\)"):
+            GraphGANLoss().critic_terms(small_critic(), batch, random_distribution(3, 3))
+
+
 def test_repr() -> None:
     text = repr(GraphGANLoss(0.5, weights={"penalty": 5.0}))
     assert text == (

@@ -456,3 +456,15 @@ def test_batches_that_do_not_work() -> None:
     graph.batch = torch.tensor([0, 1, 0])
     with pytest.raises(ValueError, match=r"stand together \(got unsorted 'batch'\)"):
         batch_canonical_index(graph)
+
+
+@pytest.mark.parametrize(
+    "index", [[0, 0, 0, 3, 4], [0, 1, 2, 3], [0, 1, 3, 2, 4], [0, 1, 2, 3, 5], [-1, 1, 2, 3, 4]]
+)
+def test_a_stored_order_that_is_none_is_refused(index: list[int]) -> None:
+    edge_index = torch.zeros(2, 0, dtype=torch.int64)
+    graphs = [Data(x=torch.ones(size, 1), edge_index=edge_index) for size in (3, 2)]
+    batch = Batch.from_data_list(graphs)
+    batch.canonical_index = torch.tensor(index)
+    with pytest.raises(ValueError, match="'canonical_index' to list the nodes of every graph once"):
+        batch_canonical_index(batch)

@@ -106,6 +106,10 @@ def test_what_does_not_fit_is_refused() -> None:
     few = candidate_layout(layout, torch.tensor([[0], [1]]))
     with pytest.raises(ValueError, match=r"all pairs \(got one that leaves some out\)"):
         RelaxedGraphs(torch.rand(5, 3), torch.rand(1, 3), few)
+    untyped = batch_of(PATH, STAR)
+    del untyped.edge_attr
+    with pytest.raises(ValueError, match=r"one-hot rows 'edge_attr' \(got None\)"):
+        RelaxedGraphs.from_batch(untyped)
     graphs = RelaxedGraphs.from_batch(batch_of(PATH, STAR))
     with pytest.raises(ValueError, match=r"same sizes on both sides \(got \[3, 4\] and \[4, 3\]\)"):
         graphs.lerp(RelaxedGraphs.from_batch(batch_of(STAR, PATH)), torch.rand(2))

@@ -124,7 +124,8 @@ class _Problem:
         node_logp, pair_logp = _logp(distribution.node_logits), _logp(distribution.pair_logits)
         types = F.one_hot(target.x.argmax(dim=-1)[canonical], node_logp.size(1))
         node_type = layout.pad(types.to(node_logp.dtype))
-        place = torch.empty_like(canonical).index_copy(0, canonical, layout.local_index)
+        # Zeros, not what the memory held, where an order that cannot be checked misses a node.
+        place = torch.zeros_like(canonical).index_copy(0, canonical, layout.local_index)
         source, destination = target.edge_index
         flat = (layout.batch[source] * size + place[source]) * size + place[destination]
         kind = target.edge_attr.argmax(dim=-1) + 1

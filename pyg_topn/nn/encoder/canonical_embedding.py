@@ -63,7 +63,8 @@ class CanonicalEmbedding(nn.Module):
         layout = Layout.from_batch(batch)
         layout.check_max_num_nodes(self.max_num_nodes)
         index = batch.canonical_index
-        position = torch.empty_like(index).index_copy(0, index, layout.local_index)
+        # Zeros, not what the memory held, where an order that cannot be checked misses a node.
+        position = torch.zeros_like(index).index_copy(0, index, layout.local_index)
         source, destination = batch.edge_index
         if self.adjacency_lin.in_features > _MAX_DENSE:
             return torch.as_tensor(self.position(position) + self._sparse(batch, position))
