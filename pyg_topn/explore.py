@@ -30,6 +30,7 @@ def interpolate(model: GraphVAE, graphs: Batch, num_steps: int = 8) -> Batch:
         A batch of :obj:`num_steps` graphs.
 
     Raises:
+        TypeError: If the model is another one.
         ValueError: If there are not two graphs, or fewer than two steps.
 
     Example:
@@ -71,6 +72,7 @@ def neighborhood(
         A batch of :math:`B` graphs of the same size.
 
     Raises:
+        TypeError: If the model is another one.
         ValueError: If there is not one graph, or a number is out of range.
 
     Example:
@@ -91,6 +93,8 @@ def neighborhood(
 
 def _posterior(model: GraphVAE, graphs: Batch, expected: int) -> tuple[DiagonalGaussian, Tensor]:
     """The posterior of graphs, and their sizes; checks how many there are."""
+    if not isinstance(model, GraphVAE):
+        raise TypeError(f"Expected 'model' to be a GraphVAE (got {type(model).__name__})")
     num_nodes = Layout.from_batch(graphs).num_nodes
     if num_nodes.numel() != expected:
         raise ValueError(f"Expected a batch of {expected} graphs (got {num_nodes.numel()})")

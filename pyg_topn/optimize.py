@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from pyg_topn.models import GraphVAE
+from pyg_topn.models import GraphGAN, GraphVAE
 from pyg_topn.nn.creation import SizePredictor
 from pyg_topn.nn.decoder import GraphDistribution
 from pyg_topn.utils.canonical import batch_canonical_index
@@ -44,7 +44,7 @@ class Optimized:
 
 @torch.no_grad()
 def optimize(
-    model: GraphVAE,
+    model: GraphVAE | GraphGAN,
     score: Callable[[Batch], Tensor],
     num_graphs: int = 10,
     population: int = 512,
@@ -82,8 +82,9 @@ def optimize(
         generator: Where everything is drawn from, on the CPU.
 
     Raises:
-        TypeError: If the score is no function, or gives no tensor.
-        ValueError: If a number is out of range, or scores are NaN or not one a graph.
+        TypeError: If the model is another one, the score is no function, or gives no tensor.
+        ValueError: If a number is out of range, scores are NaN or not one a graph, or no graph
+            that was looked at scored more than :obj:`-inf`.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -92,6 +93,7 @@ def optimize(
         >>> found.scores
         tensor([3., 3.])
     """
+    _check_model(model, GraphVAE, GraphGAN)
     _check(score, num_graphs, population, num_rounds, step, last_step)
     noise = _noise(population, model, generator)
     found = _look(model, score, noise, _sizes(model, noise, generator), cond)
@@ -99,11 +101,15 @@ def optimize(
     for k in range(num_rounds):
         found = found.take(found.order()[: -(-population // 2)])
         values = found.values[found.values.isfinite()]
-        history.append((float(found.values.max()), float(values.mean())))
+        mean = float(values.mean()) if values.numel() else -math.inf
+        history.append((float(found.values.max()), mean))
         count = population - found.values.numel()
         s = step * (last_step / step) ** (k / max(num_rounds - 1, 1))
         child = math.sqrt(1 - s * s) * found.noise[:count] + s * _noise(count, model, generator)
         found = found.join(_look(model, score, child, found.sizes[:count], cond))
+    if bool((found.values == -math.inf).all()):
+        number = population + num_rounds * (population // 2)
+        raise ValueError(f"Expected a graph with a score above -inf (got none among {number})")
     best = found.take(found.order()[:num_graphs])
     best = best.take(best.values.argsort(descending=True, stable=True))
     z = best.z.to(next(model.parameters()).device)
@@ -180,9 +186,9 @@ def ascend(
         The most likely graphs at the end, by descending score.
 
     Raises:
-        TypeError: If the score is no function, or gives no tensor.
-        ValueError: If a number is not positive, shapes do not fit, or scores are NaN, or not one a
-            graph.
+        TypeError: If the model is another one, the score is no function, or gives no tensor.
+        ValueError: If a number is not positive, shapes do not fit, or scores are NaN, not one a
+            graph, or not differentiable.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -194,6 +200,7 @@ def ascend(
         >>> found.history[-1][1] > found.history[0][1]
         True
     """
+    _check_model(model, GraphVAE)
     if not callable(score):
         raise TypeError(f"Expected 'score' to be a function (got {type(score).__name__})")
     for name, value in (
@@ -213,8 +220,11 @@ def ascend(
         return values
 
     for _ in range(num_steps):
+        values = look()
+        if not values.requires_grad:
+            raise ValueError("Expected differentiable scores (got some without a gradient)")
         # Of the latent vectors alone: the parameters of the model get no gradients.
-        (moved.grad,) = torch.autograd.grad(-look().sum(), moved)
+        (moved.grad,) = torch.autograd.grad(-values.sum(), moved)
         optimizer.step()
         if radius is not None:
             _pull_back(moved, start, radius)
@@ -231,6 +241,12 @@ def _pull_back(moved: Tensor, start: Tensor, radius: float) -> None:
     shift = moved - start
     length = shift.norm(dim=1, keepdim=True).clamp(min=1e-12)  # Not to divide by zero.
     moved.copy_(start + shift * (radius / length).clamp(max=1))
+
+
+def _check_model(model: object, *kinds: type) -> None:
+    if not isinstance(model, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"Expected 'model' to be a {names} (got {type(model).__name__})")
 
 
 def _check(
@@ -250,11 +266,11 @@ def _check(
             raise ValueError(f"Expected '{name}' to be above 0 and at most 1 (got {value})")
 
 
-def _noise(count: int, model: GraphVAE, generator: torch.Generator | None) -> Tensor:
+def _noise(count: int, model: GraphVAE | GraphGAN, generator: torch.Generator | None) -> Tensor:
     return torch.randn(count, model.latent_channels, generator=generator)
 
 
-def _sizes(model: GraphVAE, noise: Tensor, generator: torch.Generator | None) -> Tensor:
+def _sizes(model: GraphVAE | GraphGAN, noise: Tensor, generator: torch.Generator | None) -> Tensor:
     """Sizes that do not depend on latent vectors, or those that are read off them."""
     if isinstance(model.sizes, SizePredictor):
         z = model.prior.carry(noise, torch.ones(noise.size(0), dtype=torch.int64))
@@ -263,7 +279,7 @@ def _sizes(model: GraphVAE, noise: Tensor, generator: torch.Generator | None) ->
 
 
 def _look(
-    model: GraphVAE,
+    model: GraphVAE | GraphGAN,
     score: Callable[[Batch], Tensor],
     noise: Tensor,
     sizes: Tensor,

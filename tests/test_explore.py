@@ -7,7 +7,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_topn.explore import interpolate, neighborhood
-from pyg_topn.models import GraphVAE, build_graph_vae
+from pyg_topn.models import GraphVAE, build_graph_gan, build_graph_vae
 
 
 @pytest.fixture(params=["gaussian", "rectified_flow"])
@@ -62,6 +62,9 @@ def test_the_noise_has_the_scale_of_every_channel(vae: GraphVAE) -> None:
 
 
 def test_bad_arguments() -> None:
+    gan = build_graph_gan(4, (1, 2, 3), [0, 1, 1, 1])
+    with pytest.raises(TypeError, match="Expected 'model' to be a GraphVAE \\(got GraphGAN\\)"):
+        interpolate(gan, gan.sample(2))  # type: ignore[arg-type]
     vae = build_graph_vae(4, (1, 2, 3), [0, 1, 1, 1]).eval()
     with pytest.raises(ValueError, match="Expected a batch of 2 graphs \\(got 1\\)"):
         interpolate(vae, graphs(vae, 3))

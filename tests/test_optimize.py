@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.utils import to_networkx
 
-from pyg_topn.models import GraphVAE, build_graph_vae
+from pyg_topn.models import GraphVAE, build_graph_gan, build_graph_vae, build_set_vae
 from pyg_topn.nn.decoder import GraphDistribution
 from pyg_topn.optimize import Optimized, ascend, optimize
 
@@ -166,6 +166,34 @@ def test_bad_arguments_of_a_search(
         optimize(vae, **arguments)
 
 
+def test_a_gan_is_searched_too() -> None:
+    gan = build_graph_gan(4, (1, 2, 3), [0, 1, 1, 1])
+    found = optimize(gan, lambda batch: batch.ptr.diff().float(), 2, 8, num_rounds=1)
+    assert found.scores.tolist() == [3, 3]
+
+
+def test_other_models_are_refused() -> None:
+    sets: Any = build_set_vae([0, 1, 1])
+    with pytest.raises(TypeError, match="'model' to be a GraphVAE or GraphGAN \\(got SetVAE\\)"):
+        optimize(sets, share_of_first_type)
+    gan: Any = build_graph_gan(4, (1, 2, 3), [0, 1, 1])
+    with pytest.raises(TypeError, match="'model' to be a GraphVAE \\(got GraphGAN\\)"):
+        ascend(gan, expected_first_type, torch.zeros(1, 32), torch.tensor([2]))
+
+
+def test_a_search_that_finds_nothing_says_so(vae: GraphVAE) -> None:
+    with pytest.raises(ValueError, match="a score above -inf \\(got none among 32\\)"):
+        optimize(vae, lambda b: torch.full((b.num_graphs,), -math.inf), 2, 16, num_rounds=2)
+    rounds: list[int] = []
+
+    def late(batch: Batch) -> Tensor:  # Nothing among the first population.
+        rounds.append(batch.num_graphs)
+        return torch.full((batch.num_graphs,), -math.inf if len(rounds) == 1 else 1.0)
+
+    found = optimize(vae, late, 2, 16, num_rounds=2)
+    assert found.history == [(-math.inf, -math.inf), (1.0, 1.0)]
+
+
 def test_bad_arguments_of_an_ascent() -> None:
     vae = build_graph_vae(4, (1, 2, 3), [0, 1, 1])
     z, sizes = torch.zeros(2, vae.latent_channels), torch.tensor([2, 2])
@@ -176,6 +204,8 @@ def test_bad_arguments_of_an_ascent() -> None:
             ascend(vae, expected_first_type, z, sizes, **{name: 0})
     with pytest.raises(ValueError, match="of shape \\[2\\] \\(got \\[4\\]\\)"):
         ascend(vae, lambda found: found.node_logits.sum(1), z, sizes)
+    with pytest.raises(ValueError, match="Expected differentiable scores .got some without a grad"):
+        ascend(vae, lambda found: share_of_first_type(found.mode()), z, sizes)
 
 
 def test_the_result_is_a_plain_record() -> None:
