@@ -177,6 +177,8 @@ def _checked(
     if name not in FAMILIES:
         raise ValueError(f"Expected 'name' to be one of {list(FAMILIES)} (got {name!r})")
     family = FAMILIES[name]
+    if sizes is not None and (not isinstance(sizes, tuple | list) or len(sizes) != 2):
+        raise ValueError(f"Expected 'sizes' to be the smallest and the largest (got {sizes!r})")
     low, high = family.sizes if sizes is None else sizes
     numbers = {"seed": (seed, 0), "the smallest size": (low, family.smallest)}
     numbers["the largest size"] = (high, low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,14 +59,16 @@ class PlainGraph:
         return graph
 
 
-def read_graphs(graphs: Any) -> list[PlainGraph]:
-    """Read a batch, a dataset, one graph, or several of PyG or networkx.
+def read_graphs(graphs: Any, use_labels: bool = True) -> list[PlainGraph]:
+    """Read a batch, a dataset, one graph, or several of PyG or networkx; labels are 0 if they are
+    not to be used.
 
     Raises:
-        TypeError: If there is something else.
+        TypeError: If there is something else, or a label of networkx is no integer.
         ValueError: If a graph is not undirected and simple.
     """
-    return [_read(graph) for graph in _each(graphs)]
+    read = [_read(graph, use_labels) for graph in _each(graphs)]
+    return read if use_labels else [graph.without_labels() for graph in read]
 
 
 def _each(graphs: Any) -> Iterator[Any]:
@@ -78,9 +81,10 @@ def _each(graphs: Any) -> Iterator[Any]:
     return iter(graphs)
 
 
-def _read(graph: Any) -> PlainGraph:
+def _read(graph: Any, use_labels: bool) -> PlainGraph:
     if isinstance(graph, nx.Graph):
-        return _from_networkx(graph)
+        # Nothing is asked of labels, texts for example, that nobody looks at.
+        return _from_networkx(graph, "label" if use_labels else None)
     if not isinstance(graph, Data):
         raise TypeError(f"Expected graphs of PyG or networkx (got {type(graph).__name__})")
     if graph.edge_index is None:
@@ -90,15 +94,22 @@ def _read(graph: Any) -> PlainGraph:
     return PlainGraph(edge_index, node_label, _labels(graph.edge_attr, edge_index.shape[1]))
 
 
-def _from_networkx(graph: nx.Graph) -> PlainGraph:
+def _from_networkx(graph: nx.Graph, key: str | None) -> PlainGraph:
     if graph.is_directed() or graph.is_multigraph():
         raise TypeError(f"Expected an undirected simple graph (got {type(graph).__name__})")
     place = {node: i for i, node in enumerate(graph)}
-    ends = [(place[i], place[j], k) for i, j, k in graph.edges(data="label", default=0)]
+    ends = [(place[i], place[j], _number(k)) for i, j, k in graph.edges(data=key, default=0)]
     edges = np.array(ends, dtype=np.int64).reshape(-1, 3)
-    nodes = [label for _, label in graph.nodes(data="label", default=0)]
+    nodes = [_number(label) for _, label in graph.nodes(data=key, default=0)]
     index = np.concatenate([edges[:, :2], edges[:, 1::-1]]).T
     return PlainGraph(index, np.array(nodes, dtype=np.int64), np.tile(edges[:, 2], 2))
+
+
+def _number(label: Any) -> int:
+    try:
+        return operator.index(label)
+    except TypeError:
+        raise TypeError(f"Expected integers as attributes 'label' (got {label!r})") from None
 
 
 def _labels(value: Tensor | None, size: int) -> Ints:

@@ -98,10 +98,11 @@ class GraphMetrics:
 
         Args:
             graphs: A batch, a dataset, a graph, or several. Of labels, one-hot rows or integers
-                in :obj:`x` and :obj:`edge_attr` are read, and attributes :obj:`label` of networkx.
+                in :obj:`x` and :obj:`edge_attr` are read, and attributes :obj:`label` of networkx,
+                integers.
 
         Raises:
-            TypeError: If something is no graph.
+            TypeError: If something is no graph, or a label that is used no integer.
             ValueError: If a graph is not undirected and simple.
         """
         self._graphs += self._read(graphs)
@@ -131,8 +132,7 @@ class GraphMetrics:
         return self._report
 
     def _read(self, graphs: Any) -> list[PlainGraph]:
-        read = read_graphs(graphs)
-        return read if self.use_labels else [graph.without_labels() for graph in read]
+        return read_graphs(graphs, self.use_labels)
 
     def _read_reference(self, name: str, graphs: Any) -> list[PlainGraph] | None:
         if graphs is None:

@@ -331,6 +331,8 @@ def test_progress_is_shown(
         ({"num_graphs": 5.0}, "Expected 'num_graphs' to be an integer of at least"),
         ({"seed": -1}, "Expected 'seed' to be an integer of at least 0 (got -1)"),
         ({"seed": True}, "Expected 'seed' to be an integer of at least 0 (got True)"),
+        ({"sizes": 5}, "Expected 'sizes' to be the smallest and the largest (got 5)"),
+        ({"sizes": (5,)}, "Expected 'sizes' to be the smallest and the largest (got (5,))"),
         ({"sizes": (1, 5)}, "Expected the smallest size to be an integer of at least 2 (got 1)"),
         ({"sizes": (6, 5)}, "Expected the largest size to be an integer of at least 6 (got 5)"),
     ],

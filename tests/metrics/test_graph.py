@@ -250,6 +250,18 @@ def test_graphs_of_pyg() -> None:
     assert metrics.compute().every.num_unique == 1
 
 
+def test_labels_that_are_no_numbers_are_refused_where_they_are_used() -> None:
+    carbon, bond = nx.path_graph(2), nx.path_graph(2)
+    nx.set_node_attributes(carbon, "C", "label")
+    nx.set_edge_attributes(bond, 1.5, "label")
+    metrics = GraphMetrics()
+    metrics.update([carbon, bond])
+    assert metrics.compute().every.num_unique == 1
+    for graph, got in ((carbon, "'C'"), (bond, "1.5")):
+        with pytest.raises(TypeError, match=rf"integers as attributes 'label' \(got {got}\)"):
+            GraphMetrics(use_labels=True).update(graph)
+
+
 @pytest.mark.parametrize(
     ("family", "graph", "verdict"),
     [

@@ -60,6 +60,8 @@ class NeighborEmbedding(nn.Module):
             ("num_negatives", num_negatives, 0),
             ("channels", channels, 1),
         ):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"Expected '{name}' to be an integer (got {value!r})")
             if value < least:
                 raise ValueError(f"Expected '{name}' to be at least {least} (got {value})")
         self.num_neighbors, self.num_negatives = num_neighbors, num_negatives

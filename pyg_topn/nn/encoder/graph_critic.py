@@ -67,13 +67,15 @@ class GraphCritic(nn.Module):
         batch_std: bool = True,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("num_node_types", num_node_types),
-            ("num_edge_types", num_edge_types),
-            ("hidden_channels", hidden_channels),
+        for name, value, least in (
+            ("num_node_types", num_node_types, 1),
+            ("num_edge_types", num_edge_types, 1),
+            ("hidden_channels", hidden_channels, 1),
+            ("num_layers", num_layers, 0),
+            ("num_steps", num_steps, 0),
         ):
-            if value < 1:
-                raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
+            if value < least:
+                raise ValueError(f"Expected '{name}' to be at least {least} (got {value})")
         self.num_node_types, self.num_edge_types = num_node_types, num_edge_types
         self.num_steps, self.batch_std = num_steps, batch_std
         width = hidden_channels

@@ -208,3 +208,6 @@ def test_reset_and_arguments() -> None:
         arguments = {"num_neighbors": 2, name: value}
         with pytest.raises(ValueError, match=f"'{name}' to be at least {least} .got {value}"):
             NeighborEmbedding(3, **arguments)
+    for wrong in (1.5, True):
+        with pytest.raises(TypeError, match=f"'num_neighbors' to be an integer .got {wrong}."):
+            NeighborEmbedding(3, wrong)

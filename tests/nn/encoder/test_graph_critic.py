@@ -187,6 +187,9 @@ def test_what_does_not_fit_is_refused() -> None:
         arguments = {"num_node_types": 4, "num_edge_types": 3, name: 0}
         with pytest.raises(ValueError, match=rf"'{name}' to be at least 1 \(got 0\)"):
             GraphCritic(**arguments)
+    for name in ("num_layers", "num_steps"):
+        with pytest.raises(ValueError, match=rf"'{name}' to be at least 0 \(got -2\)"):
+            GraphCritic(4, 3, **{name: -2})
     layout = layout_of(2)
     graphs = RelaxedGraphs(torch.rand(2, 5), torch.rand(1, 3), layout)
     with pytest.raises(ValueError, match=r"4 node types and 3 edge types \(got 5 and 2\)"):
