@@ -134,6 +134,25 @@ def test_sampling_prints_rates_and_steps(
     assert "nan" not in said
 
 
+def test_decoding_prints_every_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--number", "60", "--seeds", "0", "1", "--no-fcd", "--temperatures", "1e-6", "3"]
+    monkeypatch.setattr(sys, "argv", ["decoding.py", *words])
+    benchmark("decoding", monkeypatch).main()
+    rows = {line[:40].strip(): line[40:].split() for line in capsys.readouterr().out.splitlines()}
+    assert rows["drawn at temperature 1e-06"] == rows["most likely"]
+    valid = [
+        float(rows[name][0].split("±")[0]) for name in ("most likely", "(corrected: valencies)")
+    ]
+    assert valid[1] == 100 >= valid[0]
+    assert float(rows["drawn at temperature 3"][0].split("±")[0]) < valid[0]
+    monkeypatch.setattr(sys, "argv", ["decoding.py", "nothing"])
+    with pytest.raises(SystemExit):
+        benchmark("decoding", monkeypatch).main()
+    assert "Expected a folder with a saved model" in capsys.readouterr().err
+
+
 def test_precision_prints_shares_and_times(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
