@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from pyg_topn._budget import Budget
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.set_recipe import SCHEDULES
 from pyg_topn.stage import place
+from pyg_topn.utils._files import write_at_once
 
 INTERVAL = 30.0  # Seconds of training between checkpoints, the most that a kill costs.
 ENTRIES = {"state_dict", "optimizer", "plateau", "loader", "random", "counts", "sums", "curve"}
@@ -83,7 +83,7 @@ class PlainLoop:
     ) -> None:
         if schedule not in SCHEDULES:
             raise ValueError(f"Expected a schedule among {', '.join(SCHEDULES)} (got '{schedule}')")
-        if not learning_rate > 0:
+        if not 0 < learning_rate < math.inf:
             raise ValueError(f"Expected 'learning_rate' above 0 (got {learning_rate})")
         self.net, self.loader, self.loss_of, self.budget = net, loader, loss_of, budget
         self.learning_rate, self.schedule, self.clip = learning_rate, schedule, clip
@@ -111,6 +111,10 @@ class PlainLoop:
         """The stage that the run is in, and the share of it that is used up."""
         return place(self.stages, self.share)
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.net.parameters()).device
+
     def run(self) -> None:
         """Train until the budget is used up."""
         bar = tqdm(total=100, unit="%", desc=self.label, disable=self.label is None)
@@ -133,6 +137,9 @@ class PlainLoop:
                 if self.share >= 1:
                     break
         bar.close()
+        # A budget that had been used up before it was made smaller has no row of its last step.
+        if not self.curve or self.curve[-1]["step"] != self.step:
+            self._add_row()
 
     def _step(self, batch: Batch) -> None:
         if self.schedule == "cosine":
@@ -188,10 +195,10 @@ class PlainLoop:
             "sums": {name: (float(total), count) for name, (total, count) in self.sums.items()},
             "curve": self.curve,
         }
+        if self._device.type == "cuda":  # What is drawn there has a generator of its own.
+            state["random_cuda"] = torch.cuda.get_rng_state(self._device)
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_suffix(f".{os.getpid()}.tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, self.checkpoint)
+        write_at_once(self.checkpoint, lambda path: torch.save(state, path))
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what a checkpoint holds."""
@@ -200,6 +207,8 @@ class PlainLoop:
         self.plateau.load_state_dict(state["plateau"])
         self.loader.load_state_dict(state["loader"])
         torch.set_rng_state(state["random"])
+        if self._device.type == "cuda" and "random_cuda" in state:
+            torch.cuda.set_rng_state(state["random_cuda"], self._device)
         self.step, self.seconds, self.epoch_sum = state["counts"]
         self.saved = self.seconds
         self.sums, self.curve = dict(state["sums"]), list(state["curve"])

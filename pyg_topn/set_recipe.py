@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,15 @@ from pyg_topn.resolver import CREATIONS
 
 SCHEDULES = ("cosine", "plateau", "constant")
 SET_PRIORS = ("gaussian", "rectified_flow")
+
+# Arguments of the model that are not a matter of `model`, and why.
+_SETTLED = {
+    "creation": "it is a field of its own",
+    "prior": "it is a field of its own, and a flow has to be fitted",
+    "size_histogram": "it is that of the data",
+    "predict_size": "no predictor of sizes is trained",
+    "cond_channels": "the data have no conditions",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,8 @@ class SetRecipe:
         p: The order of the Wasserstein distance that is minimised: 2 as in the paper, or 1.
         weights: Weights of the terms of :class:`~pyg_topn.losses.SetVAELoss` that are to have
             others.
-        model: Arguments of :func:`~pyg_topn.models.build_set_vae`.
+        model: Arguments of :func:`~pyg_topn.models.build_set_vae`, but for the creation layer and
+            the prior, which have fields of their own, and what follows from the data.
         data: Arguments of :class:`~pyg_topn.datasets.SyntheticMolecules`.
         num_sets: How many sets to train on.
         prior: ``"gaussian"``, as in the paper, or ``"rectified_flow"``, which is fitted to latent
@@ -37,8 +48,8 @@ class SetRecipe:
             deviations of their posteriors; 0 for the means.
 
     Raises:
-        ValueError: If there is no such creation layer, schedule or prior, or a number is out of
-            range.
+        ValueError: If there is no such creation layer, schedule or prior, a number is out of
+            range, or :obj:`model` holds what is settled elsewhere.
 
     Example:
         >>> SetRecipe("first_n", weights={"neighbor": 10.0}).learning_rate
@@ -67,14 +78,25 @@ class SetRecipe:
         ):
             if value not in known:
                 raise ValueError(f"Expected a {kind} among {', '.join(known)} (got '{value}')")
-        if not self.learning_rate > 0:
+        self._check_numbers()
+        for name in self.model:
+            if name in _SETTLED:
+                raise ValueError(
+                    f"Expected '{name}' not among the arguments of 'model': {_SETTLED[name]} "
+                    "(got one)"
+                )
+
+    def _check_numbers(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"Expected 'learning_rate' above 0 (got {self.learning_rate})")
-        if self.num_sets < 2:
-            raise ValueError(f"Expected 'num_sets' to be at least 2 (got {self.num_sets})")
+        for name, least in (("batch_size", 1), ("num_sets", 2), ("flow_batch", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"Expected '{name}' to be an integer of at least {least} (got {value})"
+                )
         if not 0 < self.flow_share < 1:
             raise ValueError(f"Expected 'flow_share' between 0 and 1 (got {self.flow_share})")
-        if self.flow_batch < 1:
-            raise ValueError(f"Expected 'flow_batch' to be at least 1 (got {self.flow_batch})")
         if not 0 <= self.flow_noise <= 1:
             raise ValueError(f"Expected 'flow_noise' between 0 and 1 (got {self.flow_noise})")
 

@@ -27,6 +27,8 @@ from pyg_topn.nn.prior import RectifiedFlowPrior
 from pyg_topn.plot import plot_training_curves
 from pyg_topn.pretrained import save
 from pyg_topn.set_recipe import SetRecipe
+from pyg_topn.utils._files import write_at_once
+from pyg_topn.utils._paths import make_folder
 
 
 def train_synthetic(
@@ -91,13 +93,13 @@ def train_synthetic(
     check_places(out, Path(root), described, resume, needs=(("matplotlib.figure", "plot"),))
     resumed = read_checkpoint(last, ENTRIES) if resume and last.is_file() else None
     loss_fn = SetVAELoss(WassersteinLoss(recipe.p), recipe.weights)
+    curve = make_folder(out / "logs") / "metrics.csv"
     train, val = _splits(root, recipe, progress_bar)
     torch.manual_seed(seed)
     sizes = train.size_histogram().tolist()
     arguments = {"size_histogram": sizes, "creation": creation, "prior": prior, **recipe.model}
     vae = build_set_vae(**arguments)
     check_fit(vae, resumed, last)
-    curve = out / "logs" / "metrics.csv"
     flow = _Flow(vae, train, recipe)
     loop = PlainLoop(
         vae,
@@ -115,7 +117,6 @@ def train_synthetic(
     )
     if resumed is not None:
         loop.restore(resumed)
-    curve.parent.mkdir(parents=True, exist_ok=True)
     (out / "arguments.json").write_text(json.dumps(described) + "\n", encoding="utf-8")
     loop.run()
     folder = save(vae.eval(), out / "model", arguments, card={**described, **loop.curve[-1]})
@@ -169,10 +170,12 @@ def _measure(vae: SetVAE, valency: Tensor, val: SyntheticMolecules, number: int)
 
 def _write_curve(rows: list[Row], path: Path) -> None:
     """The learning curve as a file that is there whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        # Stages have terms of their own; what one has not is left blank.
-        writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
+
+    def write(draft: Path) -> None:
+        with draft.open("w", newline="", encoding="utf-8") as file:
+            # Stages have terms of their own; what one has not is left blank.
+            writer = csv.DictWriter(file, dict.fromkeys(name for row in rows for name in row))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write_at_once(path, write)

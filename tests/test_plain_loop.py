@@ -147,6 +147,43 @@ def test_a_finished_run_goes_on_when_the_budget_grows(tmp_path: Path) -> None:
         assert loop.step == steps
 
 
+@pytest.mark.parametrize(("before", "rows"), [(10.0, 1), (2.0, 2)])
+def test_a_budget_that_is_smaller_than_what_is_used_up(
+    before: float, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is trained, and the curve ends with the step that the net is at."""
+    monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
+    path = tmp_path / "last.pt"
+    loop = make(Budget(epochs=before), checkpoint=path, num_rows=2)
+    step = loop._step
+
+    def killed(batch: Batch) -> None:
+        if loop.step == 4:
+            raise KeyboardInterrupt
+        step(batch)
+
+    monkeypatch.setattr(loop, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run()
+    loop = make(Budget(epochs=1), checkpoint=path, num_rows=2)
+    loop.restore(read_checkpoint(path, ENTRIES))
+    loop.run()
+    assert loop.step == 4
+    assert len(loop.curve) == rows
+    assert loop.curve[-1]["step"] == 4
+    assert loop.curve[-1]["train/loss"] > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_noise_of_a_gpu_goes_on(tmp_path: Path) -> None:
+    loop = make(Budget(epochs=1), checkpoint=tmp_path / "last.pt")
+    loop.net.cuda()
+    loop.save()
+    expected = torch.randn(3, device="cuda")
+    loop.restore(read_checkpoint(tmp_path / "last.pt", ENTRIES))
+    assert torch.equal(torch.randn(3, device="cuda"), expected)
+
+
 def test_minutes_are_of_training_alone() -> None:
     now = [0.0]
 
@@ -183,3 +220,5 @@ def test_arguments_out_of_range() -> None:
         make(Budget(epochs=1), schedule="linear")
     with pytest.raises(ValueError, match=r"Expected 'learning_rate' above 0 \(got 0\.0\)"):
         make(Budget(epochs=1), learning_rate=0.0)
+    with pytest.raises(ValueError, match=r"Expected 'learning_rate' above 0 \(got inf\)"):
+        make(Budget(epochs=1), learning_rate=math.inf)

@@ -124,6 +124,27 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def test_less_time_than_was_used_up(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was killed before anything was measured ends where it is."""
+    monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
+    terms, left = set_training._terms, iter(range(4))
+
+    def killed(*inputs: Any) -> dict[str, torch.Tensor]:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return terms(*inputs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(set_training, "_terms", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, root, epochs=20)
+    folder = train(tmp_path, root, epochs=1, resume=True)
+    card = json.loads((folder / "config.json").read_text())["card"]
+    assert (card["step"], "val/w1" in card) == (4, True)
+
+
 FLOW = {**FEW, "model": {**NARROW, "prior_channels": 16, "prior_layers": 1}, "flow_share": 0.5}
 
 
@@ -202,6 +223,7 @@ def test_another_seed_trains_another_model(trained: Path, root: Path, tmp_path: 
         ({"changes": {"flow_share": 1.0}}, "Expected 'flow_share' between 0 and 1 .got 1.0"),
         ({"changes": {"weights": {"love": 1.0}}}, "love"),
         ({"changes": {"p": 3}}, "Expected 'p'"),
+        ({"changes": {"model": {"creation": "iid"}}}, "Expected 'creation' not among"),
     ],
 )
 def test_what_is_out_of_range(
@@ -210,6 +232,15 @@ def test_what_is_out_of_range(
     with pytest.raises(ValueError, match=message):
         train(tmp_path / "run", root, **arguments)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_made(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this one it is not known before it is tried; then no data are made for nothing."""
+    if not Path("/proc/self").is_dir():
+        pytest.skip("needs a file system that takes no folders")
+    monkeypatch.setattr(set_training, "_splits", None)
+    with pytest.raises(OSError, match="Expected a folder that can be written to .got '/proc/"):
+        train(Path("/proc/run"), root)
 
 
 def test_a_field_that_is_none(root: Path, tmp_path: Path) -> None:

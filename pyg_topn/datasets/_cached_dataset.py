@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +13,9 @@ from torch import Tensor
 from torch_geometric.data import Data, InMemoryDataset
 from tqdm.auto import tqdm
 
-Collated = tuple[Data, dict[str, Tensor] | None]
+from pyg_topn.utils._files import write_at_once
 
-STALE_SECONDS = 60  # A file that is being written changes all the time.
+Collated = tuple[Data, dict[str, Tensor] | None]
 
 
 class CachedDataset(InMemoryDataset):
@@ -98,20 +96,6 @@ class CachedDataset(InMemoryDataset):
         sizes = self.slices["x" if "x" in self.slices else "pos"].diff()
         # A subset of a dataset has the length of the whole, so that histograms can be compared.
         return torch.bincount(sizes[list(self.indices())], minlength=int(sizes.max()) + 1)
-
-
-def write_at_once(path: str, write: Callable[[Path], Any]) -> None:
-    """Write a file under another name, then rename it: a kill leaves no half-written file."""
-    folder = Path(path).parent
-    for stale in folder.glob("*.tmp"):
-        if time.time() - stale.stat().st_mtime > STALE_SECONDS:
-            stale.unlink(missing_ok=True)
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def fingerprint(*parts: object) -> str:

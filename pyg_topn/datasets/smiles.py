@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from pyg_topn.datasets._cached_dataset import Collated, fingerprint, write_at_once
+from pyg_topn.datasets._cached_dataset import Collated, fingerprint
 from pyg_topn.datasets._collate import collate_molecules
 from pyg_topn.datasets._molecule_dataset import MoleculeDataset
 from pyg_topn.datasets._parse import RDKIT_PROPERTIES, ParsedSmiles, parse_smiles
 from pyg_topn.datasets.smiles_file import read_smiles_file
 from pyg_topn.molecule import MoleculeVocabulary
+from pyg_topn.utils._files import write_at_once
 from pyg_topn.utils.elements import ELEMENTS, MAX_VALENCES
 
 

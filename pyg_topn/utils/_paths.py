@@ -35,3 +35,19 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     if not os.access(present, os.W_OK):
         raise OSError(f"Expected a folder that can be written to (got '{path}')")
     return path
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder, with those above it, unless it is there.
+
+    Raises:
+        OSError: If it cannot be made, which is not always known before it is tried.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"Expected a folder that can be written to (got '{path}': {error.strerror})"
+        ) from error
+    return path
