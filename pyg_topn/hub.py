@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pyg_topn.pretrained import CONFIG, WEIGHTS, Model, load
+from torch.nn import Module
+
+from pyg_topn.pretrained import CONFIG, WEIGHTS, Model, load, locate, save
 from pyg_topn.utils.optional import require
 
 __all__ = ["load_from_hub", "push_to_hub"]
@@ -29,7 +31,7 @@ batch = model.sample(1000)
 
 
 def push_to_hub(
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | Model,
     repo_id: str,
     *,
     private: bool = False,
@@ -37,13 +39,14 @@ def push_to_hub(
     token: str | None = None,
     message: str = "Add a model",
 ) -> str:
-    r"""Push a saved model to the Hugging Face Hub.
+    r"""Push a model to the Hugging Face Hub.
 
     The weights, the description and the model card go there; a folder without a card gets a short
     one. The card is given the header that the Hub reads: library, tags and licence.
 
     Args:
-        folder: The folder of the model, see :func:`~pyg_topn.pretrained.save`.
+        folder: The folder of the model, see :func:`~pyg_topn.pretrained.save`; or the name of one
+            that comes with the package; or a model, which is saved first.
         repo_id: The repository, ``"user/name"``; made if it is not there.
         private: Whether a new repository is private.
         license: The licence of the weights, as the Hub names licences.
@@ -55,16 +58,19 @@ def push_to_hub(
 
     Raises:
         ImportError: If huggingface_hub is not installed.
-        ValueError: If the folder holds no model, or the repository is not ``"user/name"``.
+        ValueError: If the folder holds no model, the model does not know its arguments, or the
+            repository is not ``"user/name"``.
         OSError: If the Hub cannot be reached, or refuses.
 
     Example:
         >>> push_to_hub("runs/qm9/model", "someone/qm9-top-n")  # doctest: +SKIP
     """
-    hub, path = require("huggingface_hub", extra="hub"), Path(folder)
+    hub = require("huggingface_hub", extra="hub")
     _check_repository(repo_id)
-    load(path)  # Before anything is uploaded: a damaged model is an error here, not for others.
-    with tempfile.TemporaryDirectory() as staged:
+    with tempfile.TemporaryDirectory() as root:
+        path = save(folder, f"{root}/model") if isinstance(folder, Module) else locate(folder)
+        load(path)  # Before anything is uploaded: a damaged model is an error here, not for others.
+        staged = tempfile.mkdtemp(dir=root)
         for name in FILES[:2]:
             shutil.copy2(path / name, staged)
         card = path / FILES[2]
@@ -107,6 +113,11 @@ def load_from_hub(repo_id: str, revision: str | None = None, *, token: str | Non
 
 
 def _check_repository(repo_id: str) -> None:
-    parts = repo_id.split("/")
-    if len(parts) != 2 or not all(parts):
+    rules = require("huggingface_hub.utils", extra="hub")
+    try:
+        rules.validate_repo_id(repo_id)
+        valid = len(repo_id.split("/")) == 2  # The Hub's own models alone have no user.
+    except rules.HFValidationError:
+        valid = False
+    if not valid:
         raise ValueError(f"Expected 'repo_id' to be 'user/name' (got '{repo_id}')")

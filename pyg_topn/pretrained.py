@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pyg_topn._built_alike import difference
 from pyg_topn.models import (
     DSPN,
     TSPN,
@@ -47,7 +48,7 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeErro
 def save(
     model: Model,
     folder: str | os.PathLike[str],
-    arguments: dict[str, Any],
+    arguments: dict[str, Any] | None = None,
     vocabulary: MoleculeVocabulary | None = None,
     card: dict[str, Any] | None = None,
     dtype: torch.dtype | None = None,
@@ -62,9 +63,10 @@ def save(
             :class:`~pyg_topn.models.TSPN` or :class:`~pyg_topn.models.DSPN`.
         folder: Where to save it.
         arguments: What :func:`~pyg_topn.models.build_graph_vae` built it from, or
-            :func:`~pyg_topn.models.build_set_vae`, :func:`~pyg_topn.models.build_tspn` or
-            :func:`~pyg_topn.models.build_dspn`.
-        vocabulary: What node and edge types of a model of graphs mean.
+            :func:`~pyg_topn.models.build_graph_gan`, :func:`~pyg_topn.models.build_set_vae`,
+            :func:`~pyg_topn.models.build_tspn` or :func:`~pyg_topn.models.build_dspn`; by default
+            what they remember. A model is built from them once more, to see that it is alike.
+        vocabulary: What node and edge types of a model of graphs mean; by default the model's own.
         card: Anything to remember about the training, as plain JSON types.
         dtype: What floating-point weights are stored as; by default as they are. ``torch.float16``
             halves the file; a model that is loaded computes in single precision all the same.
@@ -76,17 +78,20 @@ def save(
         OSError: If the folder cannot be written.
         TypeError: If the model is another one, or :obj:`arguments` or :obj:`card` hold more than
             plain JSON types.
-        ValueError: If there is a vocabulary with a model of sets.
+        ValueError: If there is a vocabulary with a model of sets or of other types, or the
+            arguments do not build this model.
 
     Example:
         >>> import tempfile
-        >>> arguments = {"num_node_types": 4, "edge_orders": [1, 2, 3], "size_histogram": [0, 1, 2]}
+        >>> vae = build_graph_vae(4, edge_orders=[1, 2, 3], size_histogram=[0, 1, 2])
         >>> with tempfile.TemporaryDirectory() as root:
-        ...     folder = save(build_graph_vae(**arguments), f"{root}/model", arguments)
+        ...     folder = save(vae, f"{root}/model")
         ...     load(folder).sample(2).num_graphs
         2
     """
+    vocabulary = getattr(model, "vocabulary", None) if vocabulary is None else vocabulary
     _check_kind(model, vocabulary)
+    arguments = model.arguments if arguments is None else arguments
     folder = check_folder(folder)
     config = {
         "format": FORMAT,
@@ -96,6 +101,7 @@ def save(
         "card": card or {},
     }
     text = json.dumps(config, indent=2) + "\n"
+    _check_arguments(model, arguments, vocabulary)
     weights = {key: _stored(value, dtype) for key, value in model.state_dict().items()}
     new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
@@ -119,6 +125,36 @@ def _check_kind(model: Model, vocabulary: MoleculeVocabulary | None) -> None:
         raise TypeError(f"Expected a model among {', '.join(BUILDERS)} (got {name})")
     if vocabulary is not None and not isinstance(model, GraphVAE | GraphGAN):
         raise ValueError(f"Expected no vocabulary with a model of sets (got one with a {name})")
+
+
+def _check_arguments(
+    model: Model, arguments: dict[str, Any] | None, vocabulary: MoleculeVocabulary | None
+) -> None:
+    """Build the model once more: wrong arguments may fit the weights, and compute another thing."""
+    name = type(model).__name__
+    if arguments is None:
+        raise ValueError(
+            f"Expected 'arguments', or a {name} of {BUILDERS[name].__name__}, which knows them "
+            "(got neither)"
+        )
+    try:
+        with torch.random.fork_rng(devices=[]):  # What is drawn next is not to depend on a save.
+            found = difference(model, BUILDERS[name](**arguments))
+    except (ValueError, TypeError) as error:
+        got = f"ones that build none: {error}"
+        raise ValueError(f"Expected the arguments of this {name} (got {got})") from error
+    if found is not None:
+        raise ValueError(f"Expected the arguments of this {name} (got others: {found})")
+    other = None if vocabulary is None else _other_types(vocabulary, arguments)
+    if other is not None:
+        raise ValueError(f"Expected a vocabulary of the types of the model (got {other})")
+
+
+def _other_types(vocabulary: MoleculeVocabulary, arguments: dict[str, Any]) -> str | None:
+    num_types = len(vocabulary.atoms), len(vocabulary.bonds)
+    if num_types == (arguments["num_node_types"], len(arguments["edge_orders"])):
+        return None
+    return f"a vocabulary of {num_types[0]} atoms and {num_types[1]} bonds"
 
 
 def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -150,10 +186,34 @@ def _build(config: dict[str, Any]) -> Model:
     if not isinstance(model, GraphVAE | GraphGAN):
         raise ValueError(f"a vocabulary of a {name}")
     model.vocabulary = MoleculeVocabulary.from_dict(described)
-    num_types = len(model.vocabulary.atoms), len(model.vocabulary.bonds)
-    if num_types != (arguments["num_node_types"], len(arguments["edge_orders"])):
-        raise ValueError(f"a vocabulary of {num_types[0]} atoms and {num_types[1]} bonds")
+    other = _other_types(model.vocabulary, arguments)
+    if other is not None:
+        raise ValueError(other)
     return model
+
+
+def locate(folder: str | os.PathLike[str]) -> Path:
+    r"""Return the folder of a saved model.
+
+    Args:
+        folder: The folder, or the name of a model that comes with the package; a folder goes
+            before a name.
+
+    Raises:
+        ValueError: If there is no model in the folder.
+
+    Example:
+        >>> locate(pretrained_models()[0]) == SHIPPED / pretrained_models()[0]
+        True
+    """
+    if os.fspath(folder) in pretrained_models() and not (Path(folder) / CONFIG).is_file():
+        folder = SHIPPED / folder
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise ValueError(
+            f"Expected a folder with a saved model{_or_names()} (got '{folder}', no {CONFIG} there)"
+        )
+    return folder
 
 
 def _or_names() -> str:
@@ -175,13 +235,7 @@ def load(folder: str | os.PathLike[str]) -> Model:
     Raises:
         ValueError: If there is no model in the folder, or it is damaged.
     """
-    if os.fspath(folder) in pretrained_models() and not (Path(folder) / CONFIG).is_file():
-        folder = SHIPPED / folder
-    folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        raise ValueError(
-            f"Expected a folder with a saved model{_or_names()} (got '{folder}', no {CONFIG} there)"
-        )
+    folder = locate(folder)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         model = _build(config)

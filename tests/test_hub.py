@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 pytest.importorskip("huggingface_hub")
 
@@ -13,7 +14,7 @@ import huggingface_hub as hub
 
 from pyg_topn.hub import load_from_hub, push_to_hub
 from pyg_topn.models import GraphVAE, build_graph_vae
-from pyg_topn.pretrained import save
+from pyg_topn.pretrained import SHIPPED, load, pretrained_models, save
 
 ARGUMENTS: dict[str, Any] = {
     "num_node_types": 4,
@@ -82,6 +83,24 @@ def test_a_card_is_kept_and_gets_a_header_once(folder: Path, servers: list[Serve
     assert servers[1].files["README.md"].decode() == card
 
 
+def test_a_model_that_comes_with_the_package_is_pushed_by_its_name(servers: list[Server]) -> None:
+    name = pretrained_models()[0]
+    push_to_hub(name, "someone/copy")
+    files = {path.name: path.read_bytes() for path in (SHIPPED / name).iterdir()}
+    for key in ("config.json", "model.safetensors"):
+        assert servers[0].files[key] == files[key]
+    assert servers[0].files["README.md"].endswith(files["README.md"])
+
+
+def test_a_model_in_memory_is_pushed(tmp_path: Path, servers: list[Server]) -> None:
+    model = build_graph_vae(**ARGUMENTS)
+    push_to_hub(model, "someone/small")
+    for name, content in servers[0].files.items():
+        (tmp_path / name).write_bytes(content)
+    back = load(tmp_path).state_dict()
+    assert all(torch.equal(value, back[key]) for key, value in model.state_dict().items())
+
+
 def test_a_damaged_model_is_not_pushed(folder: Path, servers: list[Server]) -> None:
     (folder / "model.safetensors").write_bytes(b"no")
     with pytest.raises(ValueError, match="Expected a saved model in"):
@@ -109,7 +128,7 @@ def test_a_model_is_loaded_from_the_cache_of_the_hub(
 
 
 def test_a_repository_has_a_user_and_a_name(folder: Path) -> None:
-    for name in ("small", "a/b/c", "/small", "someone/"):
+    for name in ("small", "a/b/c", "/small", "someone/", "me/x y", "me/-x", "me/x.git"):
         message = f"Expected 'repo_id' to be 'user/name' \\(got '{name}'\\)"
         with pytest.raises(ValueError, match=message):
             push_to_hub(folder, name)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,6 +18,7 @@ from pyg_topn.models import (
     DSPN,
     TSPN,
     GraphGAN,
+    GraphVAE,
     SetVAE,
     build_dspn,
     build_graph_gan,
@@ -25,7 +27,7 @@ from pyg_topn.models import (
     build_tspn,
 )
 from pyg_topn.molecule import MoleculeVocabulary
-from pyg_topn.pretrained import load, pretrained_models, save
+from pyg_topn.pretrained import BUILDERS, load, pretrained_models, save
 from pyg_topn.resolver import CREATIONS
 
 QM9 = MoleculeVocabulary.qm9()
@@ -122,6 +124,77 @@ def test_what_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no vocabulary with .* \(got one with a SetVAE\)"):
         save(build_set_vae(**given), tmp_path / "model", given, QM9)
     assert tree(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"heads": 1}, r"heads' 2 in the model and 1 by the arguments"),
+        ({"edge_orders": [1, 2, 4]}, r"edge_orders' \[1.*3.0\] in the model and \[1.*4.0\] by"),
+        ({"order": "cosine"}, r"order' 'reference' in the model and 'cosine' by the arguments"),
+        ({"num_rounds": 1}, "in the model and missing by the arguments"),
+        ({"conditions": ["logp"]}, "decoder.creation.condition.* missing in the model"),
+        ({"prior": "rectified_flow"}, "prior.* missing in the model and "),
+        ({"hidden_channels": 32}, r"in the model and \[.*32.* by the arguments"),
+        ({"layers": 2}, "ones that build none: .*layers"),
+        ({"heads": 3}, "ones that build none: Expected .*3"),
+    ],
+)
+def test_arguments_of_another_model_are_refused(
+    wrong: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    model = build_graph_vae(**arguments())
+    with pytest.raises(ValueError, match=rf"Expected the arguments of this GraphVAE.*{message}"):
+        save(model, tmp_path / "model", arguments(**wrong))
+    assert tree(tmp_path) == []
+
+
+def test_what_was_changed_after_building_is_not_lost(tmp_path: Path) -> None:
+    given = arguments(prior="rectified_flow")
+    model = build_graph_vae(**given)
+    model.prior.num_steps = 3  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="'prior.num_steps' 3 in the model and 8 by the arguments"):
+        save(model, tmp_path / "model")
+    saved = save(model, tmp_path / "model", {**given, "prior_steps": 3})
+    assert load(saved).prior.num_steps == 3
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_model_that_was_built_knows_its_arguments(name: str, tmp_path: Path) -> None:
+    graphs = (4, (1.0, 2.0, 3.0), np.array([0, 1, 2]))
+    sizes: dict[str, tuple[Any, ...]] = {"SetVAE": ((0, 1, 2),), "TSPN": (5,), "DSPN": (5,)}
+    options = {"DSPN": {"num_steps": 2}, "TSPN": {"num_pieces": 5}}
+    model = BUILDERS[name](*sizes.get(name, graphs), **options.get(name, {}))
+    back = load(save(model, tmp_path / "model"))
+    assert back.arguments == model.arguments
+    again = load(save(back, tmp_path / "again")).state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in model.state_dict().items())
+
+
+def test_a_model_that_was_put_together_has_to_be_told_its_arguments(tmp_path: Path) -> None:
+    built = build_graph_vae(**arguments())
+    model = GraphVAE(built.encoder, built.decoder, built.sizes)
+    with pytest.raises(ValueError, match="'arguments', or a GraphVAE of build_graph_vae, which kn"):
+        save(model, tmp_path / "model")
+    assert load(save(model, tmp_path / "model", arguments())).latent_channels == 8
+
+
+def test_the_vocabulary_of_the_model_is_saved_by_default(tmp_path: Path) -> None:
+    model = build_graph_vae(**arguments())
+    model.vocabulary = QM9
+    assert load(save(model, tmp_path / "model")).vocabulary == QM9
+    other = MoleculeVocabulary(("C", "N", "O"))
+    with pytest.raises(ValueError, match="types of the model .got a vocabulary of 3 atoms and 3 b"):
+        save(model, tmp_path / "model", vocabulary=other)
+
+
+def test_a_save_draws_nothing(tmp_path: Path) -> None:
+    model = build_graph_vae(**arguments())
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    save(model, tmp_path / "model")
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_model_without_a_vocabulary_comes_back_without(tmp_path: Path) -> None:

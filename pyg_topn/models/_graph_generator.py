@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ class GraphGenerator(nn.Module, ABC):
     prior: Prior
     vocabulary: MoleculeVocabulary | None
     conditions: tuple[str, ...] = ()  # Their names, for those who ask by name.
+    arguments: dict[str, Any] | None = None  # What a builder made it from, to save it.
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from pyg_topn.models._arguments import plain_arguments
 from pyg_topn.models._named_creation import named_creation, named_prior
 from pyg_topn.models.graph_vae import GraphVAE
 from pyg_topn.nn.creation import SizeDistribution, SizePredictor
@@ -87,6 +88,7 @@ def build_graph_vae(
         >>> vae.sample(3).num_graphs
         3
     """
+    given = plain_arguments(locals())
     sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
     largest, num_conditions = sizes.max_num_nodes, len(check_names(conditions))
     layer = named_creation(
@@ -123,5 +125,5 @@ def build_graph_vae(
     )
     size_source = SizePredictor(latent_channels, largest) if predict_size else sizes
     vae = GraphVAE(encoder, decoder, size_source, prior=where)
-    vae.conditions = tuple(conditions)
+    vae.conditions, vae.arguments = tuple(conditions), given
     return vae

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from pyg_topn.models._arguments import plain_arguments
 from pyg_topn.models._named_creation import named_creation
 from pyg_topn.models.graph_gan import GraphGAN
 from pyg_topn.nn.creation import SizeDistribution
@@ -65,6 +66,7 @@ def build_graph_gan(
         >>> gan.sample(3).num_graphs
         3
     """
+    given = plain_arguments(locals())
     sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
     largest = sizes.max_num_nodes
     layer = named_creation(
@@ -82,4 +84,6 @@ def build_graph_gan(
     critic = GraphCritic(
         num_node_types, len(edge_orders), critic_channels, critic_layers, critic_steps, batch_std
     )
-    return GraphGAN(generator, critic, sizes)
+    gan = GraphGAN(generator, critic, sizes)
+    gan.arguments = given
+    return gan

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pyg_topn.models._arguments import plain_arguments
 from pyg_topn.models._named_creation import named_creation, named_prior
 from pyg_topn.models.dspn import DSPN
 from pyg_topn.models.set_vae import SetVAE
@@ -76,6 +77,7 @@ def build_set_vae(
         >>> vae.sample(3).num_graphs
         3
     """
+    given = plain_arguments(locals())
     sizes = SizeDistribution(torch.tensor(size_histogram, dtype=torch.float64))
     largest = sizes.max_num_nodes
     layer = named_creation(
@@ -102,7 +104,9 @@ def build_set_vae(
         guidance=prior_guidance,
         cond_channels=cond_channels if prior in ("rectified_flow", "one_step") else None,
     )
-    return SetVAE(encoder, SetDecoder(layer, update, point_channels), size_source, where)
+    vae = SetVAE(encoder, SetDecoder(layer, update, point_channels), size_source, where)
+    vae.arguments = given
+    return vae
 
 
 def build_tspn(
@@ -140,11 +144,14 @@ def build_tspn(
         >>> tspn.creation
         TopNCreation(8, 16, num_reference_points=18, angle_channels=4, order='reference')
     """
+    given = plain_arguments(locals())
     layer = _creation(
         creation, latent_channels, hidden_channels, max_num_nodes, num_reference_points
     )
     sizes = SizePredictor(latent_channels, max_num_nodes, size_channels, detach=True)
-    return TSPN(point_channels, layer, num_layers, heads, sizes=sizes, **options)
+    tspn = TSPN(point_channels, layer, num_layers, heads, sizes=sizes, **options)
+    tspn.arguments = given
+    return tspn
 
 
 def build_dspn(
@@ -178,11 +185,14 @@ def build_dspn(
         >>> len(dspn.decode(torch.zeros(1, 8)))
         4
     """
+    given = plain_arguments(locals())
     layer = _creation(
         creation, latent_channels, point_channels, max_num_nodes, num_reference_points
     )
     sizes = SizePredictor(latent_channels, max_num_nodes, size_channels, detach=True)
-    return DSPN(point_channels, layer, hidden_channels, sizes=sizes, **options)
+    dspn = DSPN(point_channels, layer, hidden_channels, sizes=sizes, **options)
+    dspn.arguments = given
+    return dspn
 
 
 def _creation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -71,6 +73,8 @@ class DSPN(nn.Module):
         >>> dspn.encode(batch).shape
         torch.Size([2, 8])
     """
+
+    arguments: dict[str, Any] | None = None  # What a builder made it from, to save it.
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
@@ -55,6 +57,8 @@ class SetVAE(nn.Module):
         >>> vae(batch).posterior.mean.shape
         torch.Size([5, 8])
     """
+
+    arguments: dict[str, Any] | None = None  # What a builder made it from, to save it.
 
     def __init__(
         self,

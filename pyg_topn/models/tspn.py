@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
@@ -57,6 +59,8 @@ class TSPN(nn.Module):
         >>> tspn.encode(batch).shape
         torch.Size([2, 8])
     """
+
+    arguments: dict[str, Any] | None = None  # What a builder made it from, to save it.
 
     def __init__(
         self,
