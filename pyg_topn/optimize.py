@@ -83,8 +83,7 @@ def optimize(
 
     Raises:
         TypeError: If the model is another one, the score is no function, or gives no tensor.
-        ValueError: If a number is out of range, scores are NaN or not one a graph, or no graph
-            that was looked at scored more than :obj:`-inf`.
+        ValueError: If a number is out of range, or scores are NaN, not one a graph, or all -inf.
 
     Example:
         >>> from pyg_topn.models import build_graph_vae
@@ -101,15 +100,14 @@ def optimize(
     for k in range(num_rounds):
         found = found.take(found.order()[: -(-population // 2)])
         values = found.values[found.values.isfinite()]
-        mean = float(values.mean()) if values.numel() else -math.inf
-        history.append((float(found.values.max()), mean))
+        mean = values.mean() if values.numel() else -math.inf
+        history.append((float(found.values.max()), float(mean)))
         count = population - found.values.numel()
         s = step * (last_step / step) ** (k / max(num_rounds - 1, 1))
         child = math.sqrt(1 - s * s) * found.noise[:count] + s * _noise(count, model, generator)
         found = found.join(_look(model, score, child, found.sizes[:count], cond))
-    if bool((found.values == -math.inf).all()):
-        number = population + num_rounds * (population // 2)
-        raise ValueError(f"Expected a graph with a score above -inf (got none among {number})")
+    if not bool((found.values > -math.inf).any()):
+        raise ValueError("Expected a graph with a score above -inf (got none that was looked at)")
     best = found.take(found.order()[:num_graphs])
     best = best.take(best.values.argsort(descending=True, stable=True))
     z = best.z.to(next(model.parameters()).device)
@@ -244,8 +242,8 @@ def _pull_back(moved: Tensor, start: Tensor, radius: float) -> None:
 
 
 def _check_model(model: object, *kinds: type) -> None:
+    names = " or ".join(kind.__name__ for kind in kinds)
     if not isinstance(model, kinds):
-        names = " or ".join(kind.__name__ for kind in kinds)
         raise TypeError(f"Expected 'model' to be a {names} (got {type(model).__name__})")
 
 
