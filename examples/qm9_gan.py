@@ -2,7 +2,7 @@
 
     python examples/qm9_gan.py --creation top_n --minutes 10 --out runs/qm9_gan
 
-Writes a checkpoint every half minute; started again with the same arguments, it goes on from there.
+Writes checkpoints, one at the end; started again with the same arguments, it goes on from there.
 """
 
 from __future__ import annotations
@@ -76,14 +76,12 @@ def main() -> None:
         loader.load_state_dict(state["loader"])
         step, spent = state["step"], state["spent"]
 
-    begin = saved = time.monotonic()
+    begin, saved, progress = time.monotonic(), time.monotonic(), spent / (60 * args.minutes)
     bar = tqdm(total=round(60 * args.minutes), initial=round(spent), unit="s", desc="training")
-    while (elapsed := spent + time.monotonic() - begin) < 60 * args.minutes:
+    while progress < 1:
         for batch in loader:
             elapsed = spent + time.monotonic() - begin
-            progress = elapsed / (60 * args.minutes)
-            if progress >= 1:
-                break
+            progress = min(1.0, elapsed / (60 * args.minutes))
             # Full until a third of the run, then along a cosine to 2 percent.
             cosine = 0.5 * (1 + math.cos(math.pi * max(0.0, 1.5 * progress - 0.5)))
             factor = min(1.0, (step + 1) / 50) * max(0.02, cosine)
@@ -116,7 +114,7 @@ def main() -> None:
             bar.set_postfix(
                 {key: f"{float(value.detach()):.2f}" for key, value in shown.items()}, step=step
             )
-            if time.monotonic() - saved > 30:
+            if progress == 1 or time.monotonic() - saved > 30:
                 saved = time.monotonic()
                 state = {
                     "model": gan.state_dict(),
@@ -127,6 +125,8 @@ def main() -> None:
                     "spent": elapsed,
                 }
                 save(state, checkpoint)
+            if progress == 1:
+                break
     bar.close()
 
     # Drawn as in training: with a little noise, not the most likely graphs.

@@ -2,7 +2,7 @@
 
     python examples/qm9_vae.py --minutes 5 --out runs/example
 
-Writes a checkpoint every half minute; started again with the same arguments, it goes on from there.
+Writes checkpoints, one at the end; started again with the same arguments, it goes on from there.
 """
 
 from __future__ import annotations
@@ -80,14 +80,12 @@ def main() -> None:
         loader.load_state_dict(state["loader"])
         step, spent = state["step"], state["spent"]
 
-    begin = saved = time.monotonic()
+    begin, saved, progress = time.monotonic(), time.monotonic(), spent / (60 * args.minutes)
     bar = tqdm(total=round(60 * args.minutes), initial=round(spent), unit="s", desc="training")
-    while (elapsed := spent + time.monotonic() - begin) < 60 * args.minutes:
+    while progress < 1:
         for batch in loader:
             elapsed = spent + time.monotonic() - begin
-            progress = elapsed / (60 * args.minutes)
-            if progress >= 1:
-                break
+            progress = min(1.0, elapsed / (60 * args.minutes))
             kl_weight = 0.5 * min(1.0, 0.02 + progress / 0.5)
             penalty_weight = min(1.0, max(0.0, (progress - 0.25) / 0.5))
             optimizer.param_groups[0]["lr"] = (
@@ -112,8 +110,12 @@ def main() -> None:
             torch._foreach_lerp_(list(average.parameters()), current, 1 - decay)
 
             bar.n = round(elapsed)
-            bar.set_postfix(step=step, loss=f"{float(loss):.2f}", kl=f"{float(terms['kl']):.1f}")
-            if time.monotonic() - saved > 30:
+            shown = {
+                "loss": f"{float(loss.detach()):.2f}",
+                "kl": f"{float(terms['kl'].detach()):.1f}",
+            }
+            bar.set_postfix(shown, step=step)
+            if progress == 1 or time.monotonic() - saved > 30:
                 saved = time.monotonic()
                 state = {
                     "model": vae.state_dict(),
@@ -124,6 +126,8 @@ def main() -> None:
                     "spent": elapsed,
                 }
                 save(state, checkpoint)
+            if progress == 1:
+                break
     bar.close()
 
     molecules = [m for part in generate_molecules(average, args.num_samples) for m in part]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from pathlib import Path
@@ -20,17 +21,22 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The example on 64 molecules of QM9."""
+def few_molecules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """In place of QM9, one batch of molecules of it."""
 
     def few(_: Any, split: str) -> SmilesDataset:
-        smiles = qm9_smiles(split)[1000:1064]
+        smiles = qm9_smiles(split)[1000:1256]
         vocabulary = MoleculeVocabulary.qm9()
         return SmilesDataset(tmp_path / "few", smiles, vocabulary, processes=1, log=False)
 
     monkeypatch.syspath_prepend(str(EXAMPLES))
+    return few
+
+
+@pytest.fixture
+def example(few_molecules: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     module = importlib.import_module("qm9_gan")
-    monkeypatch.setattr(module, "HeavyAtomQM9", few)
+    monkeypatch.setattr(module, "HeavyAtomQM9", few_molecules)
     monkeypatch.setattr(module, "qm9_smiles", lambda split: qm9_smiles(split)[1000:1064])
     return module
 
@@ -84,6 +90,45 @@ def test_it_goes_on_from_a_checkpoint(
         not torch.equal(second["model"][name], value) for name, value in first["model"].items()
     ]
     assert any(changed)
+
+
+def test_it_is_over_when_it_is_over(
+    example: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same command again trains no further and prints the same."""
+    printed = []
+    for _ in range(2):
+        run(example, monkeypatch, tmp_path / "out", "--minutes", "0.01")
+        state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+        printed.append((state["step"], capsys.readouterr().out))
+    assert printed[0][0] > 0
+    assert printed[0] == printed[1]
+
+
+def test_so_is_that_of_a_vae(
+    few_molecules: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    module = importlib.import_module("qm9_vae")
+    monkeypatch.setattr(module, "HeavyAtomQM9", few_molecules)
+    reference = tmp_path / "some.smi"
+    reference.write_text("\n".join(qm9_smiles("train")[:50]))
+    evaluate = functools.partial(module.evaluate_molecules, reference=reference)
+    monkeypatch.setattr(module, "evaluate_molecules", evaluate)
+    words = ["--minutes", "0.02", "--num-samples", "40", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["qm9_vae.py", *words])
+    printed = []
+    for _ in range(2):
+        module.main()
+        state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+        printed.append((state["step"], capsys.readouterr().out))
+    assert printed[0][0] > 0
+    assert printed[0] == printed[1]
 
 
 def test_a_budget_is_needed(example: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
