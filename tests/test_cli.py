@@ -147,6 +147,17 @@ def test_sample_writes_the_same_bytes_for_the_same_seed(
     assert tree(tmp_path) == sorted(path.name for path in files)
 
 
+def test_conditions_are_named_in_any_case(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("pyg_topn.training.train_qm9", lambda out, **words: seen.update(words))
+    words = ["train", "qm9", "--out", tmp_path / "run", "--condition"]
+    assert run(*words, "logP", "--condition", "Gap") == 0
+    assert seen["conditions"] == ("logp", "gap")
+    fails(capsys, r"Expected '--condition' to be among weight, .* \(got 'logS'\)", *words, "logS")
+
+
 def test_sample_asks_for_conditions(tmp_path: Path, capsys: Output) -> None:
     arguments: dict[str, Any] = {"num_node_types": 4, "edge_orders": [1, 2, 3]}
     arguments.update(size_histogram=[0, 1, 2, 3], conditions=["logp", "num_rings"])
