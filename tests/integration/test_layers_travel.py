@@ -35,11 +35,23 @@ from pyg_topn.nn.creation import (
     MLPCreation,
     TopNCreation,
 )
-from pyg_topn.nn.decoder import GraphDecoder, Set2Graph, SetDecoder
-from pyg_topn.nn.encoder import GraphEncoder, SetEncoder
+from pyg_topn.nn.decoder import (
+    GraphDecoder,
+    NeighborEmbedding,
+    PairRefinement,
+    Set2Graph,
+    SetDecoder,
+)
+from pyg_topn.nn.encoder import (
+    ConditionEncoder,
+    FSPool,
+    GraphCritic,
+    GraphEncoder,
+    SetEncoder,
+)
 from pyg_topn.nn.update import SetTransformer
 from pyg_topn.transforms import CanonicalOrder, OneHotLabels
-from pyg_topn.utils import Layout, build_batch
+from pyg_topn.utils import Layout, RelaxedGraphs, build_batch
 
 LATENT, CHANNELS, LARGEST = 4, 8, 7
 SIZES = torch.tensor([3, 1, 7, 2])
@@ -113,9 +125,46 @@ def created(layer: Any) -> list[Tensor]:
     return [layer(fixed(4, LATENT), SIZES, torch.Generator().manual_seed(0)).x]
 
 
+def with_conditions() -> Creation:
+    layer = TopNCreation(LATENT, CHANNELS, LARGEST, cond_channels=2)
+    assert layer.condition is not None
+    return drawn(layer.eval())  # In training, conditions are hidden at random.
+
+
+def drawn(layer: Any) -> Any:
+    """The layer with all weights drawn: those that start at zero hide what is in front."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-0.5, 0.5)
+    return layer
+
+
+def neighbors_found(layer: Any) -> list[Tensor]:
+    points = layer(fixed(13, CHANNELS))
+    return [points, layer.log_odds(points, LAYOUT)]
+
+
 # How to make a layer, and what it says to a fixed input.
 LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[Any], list[Tensor]]]] = {
     **{name: (build, created) for name, build in CREATIONS.items()},
+    "TopNCreation with conditions": (
+        with_conditions,
+        lambda layer: [layer(fixed(4, LATENT), SIZES, None, fixed(4, 2)).x],
+    ),
+    "ConditionEncoder": (
+        lambda: drawn(ConditionEncoder(2, CHANNELS, dropout=0.0)),
+        lambda layer: [layer(torch.where(fixed(4, 2) > 1, torch.nan, fixed(4, 2)))],
+    ),
+    "PairRefinement": (
+        lambda: PairRefinement(CHANNELS, 6, num_node_types=3, edge_orders=torch.ones(2)),
+        lambda layer: [*layer(fixed(13, CHANNELS), fixed(LAYOUT.pair_index.size(1), 6), LAYOUT)],
+    ),
+    "NeighborEmbedding": (lambda: NeighborEmbedding(CHANNELS, 2), neighbors_found),
+    "FSPool": (lambda: FSPool(CHANNELS, 5), lambda layer: [layer(fixed(13, CHANNELS), LAYOUT)]),
+    "GraphCritic": (
+        lambda: GraphCritic(3, 2, hidden_channels=8, num_layers=2),
+        lambda layer: [layer(RelaxedGraphs.from_batch(graphs()))],
+    ),
     "SetTransformer": (
         lambda: SetTransformer(CHANNELS, 2, heads=2, latent_channels=LATENT),
         lambda layer: [layer(fixed(13, CHANNELS), LAYOUT, fixed(4, LATENT))],
@@ -270,7 +319,7 @@ def test_compiles_with_gradients_for_all_sizes(kind: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # Of the compiler, which looks at gradients between pieces.
-@pytest.mark.parametrize("kind", ["SetTransformer", "Set2Graph", "GraphDecoder"])
+@pytest.mark.parametrize("kind", [name for name in LAYERS if name not in (*CREATIONS, "GraphVAE")])
 def test_compiles_in_pieces(kind: str) -> None:
     build, run = LAYERS[kind]
     layer = build()
