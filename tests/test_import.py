@@ -120,6 +120,9 @@ def test_console_script_is_declared() -> None:
     assert [script.value for script in scripts] == ["pyg_topn.__main__:main"]
 
 
+SHIPPED = ("qm9-top-n", "qm9-top-n-one-step")
+
+
 def test_wheel_holds_the_package_and_its_data(tmp_path: Path) -> None:
     wheel_builder = pytest.importorskip("hatchling.builders.wheel").WheelBuilder
     builder = wheel_builder(str(PACKAGE.parent))
@@ -128,6 +131,9 @@ def test_wheel_holds_the_package_and_its_data(tmp_path: Path) -> None:
     modules = {path.relative_to(PACKAGE.parent).as_posix() for path in PACKAGE.rglob("*.py")}
     assert modules <= names
     assert {"pyg_topn/py.typed", "pyg_topn/datasets/data/qm9.smi.xz"} <= names
+    files = ("config.json", "model.safetensors", "README.md")
+    shipped = {f"pyg_topn/_pretrained/{model}/{file}" for model in SHIPPED for file in files}
+    assert shipped <= names
     folders = {name.partition("/")[0] for name in names}
     assert folders == {"pyg_topn", f"pyg_topn-{pyg_topn.__version__}.dist-info"}
     assert not any(name.endswith((".pyc", ".pyo")) for name in names)
