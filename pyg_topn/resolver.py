@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from torch_geometric.resolver import resolver
@@ -23,6 +24,21 @@ from pyg_topn.nn.prior import (
 
 CREATIONS = ("top_n", "first_n", "mlp", "iid")
 PRIORS = ("gaussian", "coupling_flow", "rectified_flow", "one_step")
+
+
+def creation_name(query: str) -> str:
+    r"""Return the name of a creation layer as :data:`CREATIONS` has it, for any that
+    :func:`creation_resolver` takes; another one as it is.
+
+    Args:
+        query: The name, with or without underscores, or that of the class, in any case.
+
+    Example:
+        >>> creation_name("TopN"), creation_name("first-n"), creation_name("big_bang")
+        ('top_n', 'first_n', 'big_bang')
+    """
+    plain = re.sub(r"[-_ ]", "", str(query).lower()).removesuffix("creation")
+    return next((name for name in CREATIONS if name.replace("_", "") == plain), query)
 
 
 def creation_resolver(query: Creation | str, **kwargs: Any) -> Creation:

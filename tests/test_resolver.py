@@ -9,7 +9,13 @@ import torch
 
 from pyg_topn.nn.creation import FirstNCreation, IIDCreation, MLPCreation, TopNCreation
 from pyg_topn.nn.prior import CouplingFlowPrior, GaussianPrior, OneStepPrior, RectifiedFlowPrior
-from pyg_topn.resolver import CREATIONS, PRIORS, creation_resolver, prior_resolver
+from pyg_topn.resolver import (
+    CREATIONS,
+    PRIORS,
+    creation_name,
+    creation_resolver,
+    prior_resolver,
+)
 
 CASES = {
     "top_n": (TopNCreation, {"num_reference_points": 12}),
@@ -43,6 +49,16 @@ def test_a_class_name_will_do() -> None:
         creation_resolver("MLPCreation", latent_channels=8, out_channels=16, max_num_nodes=9),
         MLPCreation,
     )
+
+
+@pytest.mark.parametrize("name", CREATIONS)
+def test_what_is_resolved_has_one_name(name: str) -> None:
+    kind, kwargs = CASES[name]
+    for query in (name, name.upper(), name.replace("_", "-"), kind.__name__):
+        assert creation_name(query) == name
+        channels = {"latent_channels": 8, "out_channels": 16}
+        assert isinstance(creation_resolver(query, **channels, **kwargs), kind)
+    assert creation_name("big_bang") == "big_bang"
 
 
 def test_a_layer_is_returned_as_it_is() -> None:

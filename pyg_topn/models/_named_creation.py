@@ -6,7 +6,7 @@ from typing import Any
 
 from pyg_topn.nn.creation import Creation
 from pyg_topn.nn.prior import Prior
-from pyg_topn.resolver import creation_resolver, prior_resolver
+from pyg_topn.resolver import creation_name, creation_resolver, prior_resolver
 
 
 def named_creation(
@@ -18,6 +18,7 @@ def named_creation(
     **arguments: Any,
 ) -> Creation:
     """A creation layer by its name: of what limits the sizes, each takes what is its own."""
+    creation = creation_name(creation)
     if creation == "top_n":
         points = {"num_reference_points": num_reference_points}
         arguments.update(**points, order=order, times_size=times_size)

@@ -51,6 +51,13 @@ def test_film_and_sizes() -> None:
     assert predicted.max_num_nodes == 4
 
 
+@pytest.mark.parametrize(
+    ("query", "limit"), [("topn", 8), ("TopNCreation", 8), ("firstn", 4), ("MLP", 4), ("IID", None)]
+)
+def test_names_are_those_of_the_resolver(query: str, limit: int | None) -> None:
+    assert build_tspn(4, creation=query).creation.max_num_nodes == limit
+
+
 def test_numbers_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match=r"at most 3 nodes, the most that the decoder.*\(got 4\)"):
         build(num_reference_points=3)
