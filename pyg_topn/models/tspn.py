@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from pyg_topn.models._point_sets import check_sizes, read_sets, sizes_of
+from pyg_topn.models._autoencoder import check_frame, check_sizes, sizes_of, standardised
 from pyg_topn.nn.creation import Creation, SizePredictor
 from pyg_topn.nn.encoder.fspool import FSPool
 from pyg_topn.nn.update import SetTransformer
+from pyg_topn.utils._points import read_points
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.ragged import build_batch
 
@@ -39,7 +40,10 @@ class TSPN(nn.Module):
         num_layers: The number of layers of each transformer.
         heads: The number of attention heads.
         num_pieces: The number of pieces of :class:`FSPool`.
-        center: Where all points are predicted before training.
+        center: Where all points are predicted before training, in every channel.
+        spread: About the standard deviation of the data around :obj:`center`, by which the encoder
+            sees points :math:`(\mathbf{x} - \mathrm{center}) / \mathrm{spread}`; by default it sees
+            them as they are, as in the paper.
         sizes: Predicts the size of a set from its latent vector.
 
     Shapes:
@@ -47,8 +51,9 @@ class TSPN(nn.Module):
         - **output:** a batch of sets of the same sizes
 
     Raises:
-        ValueError: If a number is below 1, the width is no multiple of :obj:`heads`, or larger
-            sizes may be predicted than created.
+        ValueError: If a number is below 1, the width is no multiple of :obj:`heads`,
+            :obj:`center` not finite, :obj:`spread` not positive, or larger sizes may be predicted
+            than created.
 
     Example:
         >>> from pyg_topn.nn.creation import TopNCreation
@@ -71,14 +76,16 @@ class TSPN(nn.Module):
         num_pieces: int = 20,
         center: float = 0.5,
         sizes: SizePredictor | None = None,
+        spread: float | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("in_channels", in_channels), ("num_layers", num_layers)):
             if value < 1:
                 raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
+        check_frame(center, spread)
         check_sizes(sizes, creation)
         self.in_channels, self.latent_channels = in_channels, creation.latent_channels
-        self.center = center
+        self.center, self.spread = center, spread
         width = creation.out_channels
         self.in_lin = nn.Linear(in_channels, width)
         self.encoder = SetTransformer(width, num_layers, heads)
@@ -110,10 +117,12 @@ class TSPN(nn.Module):
                 ``pos``.
 
         Raises:
-            ValueError: If points have another size, or a set is empty.
+            ValueError: If points have another size or type, a set is empty, or ``ptr`` does not
+                fit; and, on the CPU, if a point is not finite.
         """
-        x, layout = read_sets(batch, self.in_channels)
-        h = self.norm(self.encoder(self.in_lin(x), layout))
+        x, layout = read_points(batch, "batch", self.in_channels, self.in_lin.weight)
+        seen = standardised(x, self.center, self.spread)
+        h = self.norm(self.encoder(self.in_lin(seen), layout))
         return torch.as_tensor(self.pool(self.latent_lin(h), layout))
 
     def decode(

@@ -14,6 +14,14 @@ from torch_geometric.utils import cumsum
 from pyg_topn.utils.ragged import batch_vector, num_pairs, pair_index
 
 
+def slices_of(batch: Batch) -> Tensor | None:
+    """Where graphs begin and the last one ends, [B + 1], on the CPU whatever device a batch lies
+    on, if it knows that."""
+    slices = getattr(batch, "_slice_dict", {})
+    found: Tensor | None = slices.get("x", slices.get("pos"))
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     r"""The layout of a ragged batch: which rows belong to which graph.
@@ -49,8 +57,7 @@ class Layout:
         ptr: Tensor | None = getattr(batch, "ptr", None)
         if ptr is None:
             raise ValueError("Expected a Batch with 'ptr' and 'batch' (got one without)")
-        # A batch that knows its slices has its sizes on the CPU whatever device it lies on.
-        slices = getattr(batch, "_slice_dict", {}).get("x")
+        slices = slices_of(batch)
         sizes = (ptr if slices is None else slices).diff().cpu()
         return cls(sizes, ptr.device)
 

@@ -27,7 +27,7 @@ import pyg_topn
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.losses import GraphVAELoss, PriorRegularizer
 from pyg_topn.losses.matching import matcher_resolver
-from pyg_topn.models import GraphVAE, build_graph_vae
+from pyg_topn.models import GraphVAE, build_dspn, build_graph_vae, build_set_vae, build_tspn
 from pyg_topn.molecule import MoleculeVocabulary
 from pyg_topn.nn.creation import SizePredictor
 from pyg_topn.nn.decoder import GraphDecoder, GraphDistribution
@@ -35,7 +35,7 @@ from pyg_topn.nn.encoder import GraphEncoder
 from pyg_topn.nn.update import SetTransformer
 from pyg_topn.resolver import creation_resolver
 from pyg_topn.transforms import CanonicalOrder
-from pyg_topn.utils import Layout, pair_index, undirected
+from pyg_topn.utils import Layout, build_batch, pair_index, undirected
 
 ROOT = str(Path(pyg_topn.__file__).parent)
 DEVICES = ["meta", "cuda"] if torch.cuda.is_available() else ["meta"]
@@ -404,6 +404,23 @@ def test_model(readout: str, prior: str, batch: Batch, device: str) -> None:
         if prior == "one_step":
             noise = torch.randn_like(output.z)
             model.prior.distillation_loss(noise, output.z, sizes).backward()  # type: ignore[operator]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["set_vae", "tspn", "dspn"])
+def test_models_of_sets(name: str, device: str) -> None:
+    models = {
+        "set_vae": lambda: build_set_vae([0, 1, 1, 1, 1, 1, 1, 1], latent_channels=8),
+        "tspn": lambda: build_tspn(7, 3, latent_channels=8, hidden_channels=16, spread=0.25),
+        "dspn": lambda: build_dspn(7, 3, latent_channels=8, hidden_channels=16, num_steps=2),
+    }
+    model = models[name]().to(device)
+    points = torch.rand(sum(SIZES), 3, device=device)
+    batch = build_batch(torch.tensor(SIZES), {"pos": points})
+    with watched(device) as found:
+        output = model(batch)
+        last = output[-1] if isinstance(output, list) else getattr(output, "prediction", output)
+        last.pos.sum().backward()
     assert found == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -63,9 +64,10 @@ def test_the_first_set_is_the_created_one() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_steps_are_those_of_gradient_descent(training: bool) -> None:
+@pytest.mark.parametrize("spread", [None, 0.25])
+def test_steps_are_those_of_gradient_descent(training: bool, spread: float | None) -> None:
     """A set at a time, by finite differences of the loss of that set."""
-    dspn = small(num_steps=1, step_size=3.0).double().train(training)
+    dspn = small(num_steps=1, step_size=3.0, spread=spread).double().train(training)
     z, sizes = torch.randn(3, 8, dtype=torch.float64), [4, 1, 6]
     before, after = (step.detach() for step in dspn.decode(z, torch.tensor(sizes)))
     parts = zip(before.pos.split(sizes), after.pos.split(sizes), z, strict=True)
@@ -77,10 +79,27 @@ def test_steps_are_those_of_gradient_descent(training: bool) -> None:
             for sign in (1, -1):
                 near = x.clone()
                 near.view(-1)[at] += sign * 1e-6
-                represented = dspn.pool(dspn.mlp(near), layout)[0]
+                seen = near if spread is None else (near - 0.5) / spread
+                represented = dspn.pool(dspn.mlp(seen), layout)[0]
                 ends.append(F.smooth_l1_loss(represented, target))
             slope.view(-1)[at] = (ends[0] - ends[1]).detach() / 2e-6
         torch.testing.assert_close(moved, x - 3.0 * slope, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_moves_are_bounded(training: bool) -> None:
+    dspn, batch = small(num_steps=1, step_size=1e-3, max_move=0.5).train(training), sets()
+    free = small_like(dspn, num_steps=1, step_size=1e-3).train(training)
+    z, num_nodes = torch.randn(4, 8), batch.ptr.diff()
+    short = dspn.decode(z, num_nodes)[1].pos
+    torch.testing.assert_close(short, free.decode(z, num_nodes)[1].pos)  # Hardly a difference.
+    dspn.step_size = free.step_size = 1e6
+    before, after = (step.pos.detach() for step in dspn.decode(z, num_nodes))
+    far = free.decode(z, num_nodes)[1].pos.detach() - before
+    moved = after - before
+    expected = (0.5 * F.normalize(far)).where(far.norm(dim=1, keepdim=True) > 1e3, moved)
+    torch.testing.assert_close(moved, expected, rtol=1e-4, atol=1e-4)
+    assert (moved.norm(dim=1) > 0.49).any()
 
 
 def test_steps_come_nearer_to_the_representation() -> None:
@@ -121,9 +140,13 @@ def test_gradients_reach_every_parameter(creation: str) -> None:
         assert parameter.grad.any(), name
 
 
-def test_gradients_of_the_steps_are_right() -> None:
+@pytest.mark.parametrize("max_move", [None, 0.1])
+def test_gradients_of_the_steps_are_right(max_move: float | None) -> None:
     creation = TopNCreation(2, 2, num_reference_points=5, angle_channels=2, hidden_channels=2)
-    dspn = DSPN(2, creation, 3, num_pieces=2, num_steps=2, step_size=4.0).double()
+    options: dict[str, Any] = {"num_pieces": 2, "num_steps": 2, "step_size": 4.0}
+    dspn = DSPN(2, creation, 3, **options, max_move=max_move, spread=0.5).double()
+    for lin in dspn.mlp.lins:  # Away from the kinks, where there is no gradient to be right.
+        torch.nn.init.uniform_(lin.bias, -0.5, 0.5)
     names, values = zip(*dspn.named_parameters(), strict=True)
     pos = torch.rand(5, 2, dtype=torch.float64, requires_grad=True)
     num_nodes = torch.tensor([2, 3])
@@ -153,9 +176,27 @@ def test_evaluation_keeps_no_graph() -> None:
     assert all(parameter.grad is None for parameter in dspn.parameters())
 
 
-def small_like(dspn: DSPN) -> DSPN:
+def test_evaluation_refuses_a_gradient_of_the_first_set_alone() -> None:
+    dspn, batch = small().eval(), sets()
+    loss = mean_loss(dspn(batch), batch)
+    with pytest.raises(RuntimeError, match=r"Expected a DSPN in training mode .* Call 'train\(\)'"):
+        loss.backward()
+    z = torch.randn(1, 8, requires_grad=True)
+    dspn.decode(z, torch.tensor([4]), num_steps=0)[0].pos.sum().backward()  # No step is left out.
+    assert z.grad is not None
+
+
+def test_the_encoder_sees_points_centred_and_scaled() -> None:
+    dspn, batch = small(center=0.25, spread=0.5), sets()
+    plain = small()
+    plain.load_state_dict(dspn.state_dict())
+    seen = build_batch(torch.tensor(SIZES), {"pos": (batch.pos - 0.25) / 0.5})
+    torch.testing.assert_close(dspn.encode(batch), plain.encode(seen))
+
+
+def small_like(dspn: DSPN, **arguments: Any) -> DSPN:
     """The same model in training mode."""
-    other = small()
+    other = small(**arguments)
     other.load_state_dict(dspn.state_dict())
     return other
 
@@ -207,8 +248,12 @@ def test_no_sets() -> None:
         ({"in_channels": 0}, r"Expected 'in_channels' to be at least 1 \(got 0\)"),
         ({"hidden_channels": 0}, r"Expected 'hidden_channels' to be at least 1 \(got 0\)"),
         ({"num_steps": -1}, r"Expected 'num_steps' to be at least 0 \(got -1\)"),
-        ({"step_size": 0.0}, r"Expected 'step_size' to be positive \(got 0.0\)"),
-        ({"scale": -1.0}, r"Expected 'scale' to be positive \(got -1.0\)"),
+        ({"step_size": 0.0}, r"Expected 'step_size' to be positive and finite \(got 0.0\)"),
+        ({"step_size": math.inf}, r"Expected 'step_size' to be positive and finite \(got inf\)"),
+        ({"scale": -1.0}, r"Expected 'scale' to be positive and finite \(got -1.0\)"),
+        ({"center": math.nan}, r"Expected 'center' to be finite \(got nan\)"),
+        ({"spread": 0.0}, r"Expected 'spread' to be positive and finite, or None \(got 0.0\)"),
+        ({"max_move": 0.0}, r"Expected 'max_move' to be positive and finite, or None \(got 0.0\)"),
         ({"in_channels": 3}, r"makes points of size 3 \(got 2\)"),
     ],
 )

@@ -68,6 +68,13 @@ def test_all_points_start_at_the_centre(center: float) -> None:
     assert torch.equal(tspn(sets()).pos, torch.full((16, 2), center))
 
 
+def test_the_encoder_sees_points_centred_and_scaled() -> None:
+    tspn, batch, plain = small(center=0.25, spread=0.5), sets(), small()
+    plain.load_state_dict(tspn.state_dict())
+    seen = build_batch(torch.tensor(SIZES), {"pos": (batch.pos - 0.25) / 0.5})
+    torch.testing.assert_close(tspn.encode(batch), plain.encode(seen))
+
+
 def test_order_of_points_does_not_matter() -> None:
     tspn, batch = trained(small()), sets()
     shuffled = torch.cat([part[torch.randperm(len(part))] for part in batch.pos.split(SIZES)])
@@ -150,20 +157,52 @@ def test_numbers_below_one_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("batch", "got"),
     [
-        (Batch(ptr=torch.tensor([0, 2])), "None"),
-        (sets(channels=3), r"\[16, 3\]"),
-        (Batch(pos=torch.ones(4), ptr=torch.tensor([0, 4])), r"\[4\]"),
+        (sets(channels=3), r"torch.float32 of shape \[16, 3\]"),
+        (Batch(pos=torch.ones(4), ptr=torch.tensor([0, 4])), r"torch.float32 of shape \[4\]"),
+        (
+            Batch(pos=torch.ones(4, 2).long(), ptr=torch.tensor([0, 4])),
+            r"torch.int64 of shape \[4, 2\]",
+        ),
+        (
+            Batch(pos=torch.ones(4, 2).double(), ptr=torch.tensor([0, 4])),
+            r"torch.float64 of shape \[4, 2\]",
+        ),
     ],
 )
 def test_other_points_are_refused(batch: Batch, got: str) -> None:
-    message = rf"Expected points of shape \[N, 2\] as 'pos' or 'x' \(got {got}\)"
+    message = (
+        r"Expected the points of the batch to be torch.float32 of shape \[N, 2\] "
+        rf"\(got {got}\)"
+    )
     with pytest.raises(ValueError, match=message):
         small().encode(batch)
 
 
+def test_batches_that_are_none_are_refused() -> None:
+    pos, ptr = torch.ones(4, 2), torch.tensor([0, 4])
+    with pytest.raises(ValueError, match=r"points as 'pos' or 'x' \(got neither\)"):
+        small().encode(Batch(ptr=ptr))
+    with pytest.raises(ValueError, match=r"'ptr' of the batch to ascend from 0 to its 4 points"):
+        small().encode(Batch(pos=pos, ptr=ptr + 1))
+    with pytest.raises(ValueError, match="to be a Batch with a vector 'ptr'"):
+        small().encode(Batch(pos=pos))
+    with pytest.raises(ValueError, match=r"'batch' of the batch to fit its 'ptr'"):
+        small().encode(Batch(pos=pos, ptr=ptr, batch=torch.ones(4).long()))
+    pos[2, 1] = torch.nan
+    with pytest.raises(ValueError, match=r"finite points in the batch \(got NaN .* row 2\)"):
+        small()(Batch(pos=pos, ptr=ptr))
+
+
+def test_autocast_takes_half_precision() -> None:
+    batch = sets()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = small().encode(build_batch(torch.tensor(SIZES), {"pos": batch.pos.bfloat16()}))
+    assert found.shape == (4, 8)
+
+
 def test_empty_sets_are_refused() -> None:
     batch = Batch(pos=torch.ones(4, 2), ptr=torch.tensor([0, 2, 2, 4]))
-    with pytest.raises(ValueError, match=r"at least one point \(got 0 in set 1\)"):
+    with pytest.raises(ValueError, match=r"at least one point in the batch \(got 0 in set 1\)"):
         small().encode(batch)
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from pyg_topn.losses.set._checks import REDUCTIONS, check_choice, reduced
 from pyg_topn.losses.set._cost import pairwise_cost
-from pyg_topn.losses.set._point_sets import REDUCTIONS, check_choice, read_points, reduced
+from pyg_topn.utils._points import read_points
 from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.precision import at_least_float32
 

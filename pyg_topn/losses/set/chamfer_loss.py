@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch_geometric.utils import scatter
 
+from pyg_topn.losses.set._checks import check_choice
 from pyg_topn.losses.set._cost import paired_cost
 from pyg_topn.losses.set._nearest import nearest
-from pyg_topn.losses.set._point_sets import check_choice
 from pyg_topn.losses.set.base import SetLoss
 from pyg_topn.utils.layout import Layout
 

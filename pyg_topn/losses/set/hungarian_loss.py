@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pyg_topn.losses.set._point_sets import check_choice
+from pyg_topn.losses.set._checks import check_choice
 from pyg_topn.losses.set._transport import coupled_cost, optimal_coupling
 from pyg_topn.losses.set.base import SetLoss
 from pyg_topn.utils.layout import Layout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pyg_topn.losses.set._point_sets import check_positive
+from pyg_topn.losses.set._checks import check_positive
 from pyg_topn.losses.set._regularizer import PointRegularizer
 
 

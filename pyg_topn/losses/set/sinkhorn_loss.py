@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_topn.losses.set._checks import check_positive
 from pyg_topn.losses.set._cost import pairwise_cost
-from pyg_topn.losses.set._point_sets import check_positive
 from pyg_topn.losses.set.base import SetLoss
 from pyg_topn.utils.layout import Layout
 
@@ -82,6 +82,7 @@ class SinkhornLoss(SetLoss):
         padded, target = layout.pad(x), target_layout.pad(y)
         log_a, log_b = _log_mass(layout, x), _log_mass(target_layout, x)
         cost = pairwise_cost(padded, target, "squared")  # [B, n, m]
+        farthest = _largest(cost.detach(), log_a, log_b)
         epsilon = self._epsilon(cost.detach(), log_a, log_b)
         potentials = self._cross(cost.detach(), log_a, log_b, epsilon)
         value = _dual(cost, log_a, log_b, epsilon, potentials)
@@ -89,7 +90,8 @@ class SinkhornLoss(SetLoss):
             cost = pairwise_cost(points, points, "squared")
             potential = _symmetric(cost.detach(), log_mass, epsilon)
             value = value - _dual(cost, log_mass, log_mass, epsilon, (potential, potential)) / 2
-        return value
+        # Costs that overflow have no potentials.
+        return torch.where(farthest.isfinite().squeeze(1), value, torch.inf)
 
     def _epsilon(self, cost: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:
         """Of every set, [B, 1]."""
@@ -150,7 +152,7 @@ def _symmetric(cost: Tensor, log_mass: Tensor, epsilon: Tensor) -> Tensor:
 def _largest(cost: Tensor, log_a: Tensor, log_b: Tensor) -> Tensor:
     """The largest cost of every set outside the padding, [B, 1]."""
     inside = log_a.isfinite().unsqueeze(2) & log_b.isfinite().unsqueeze(1)
-    return (cost * inside).flatten(1).amax(dim=1, keepdim=True)
+    return cost.masked_fill(~inside, 0).flatten(1).amax(dim=1, keepdim=True)
 
 
 def _soft_min(cost: Tensor, other: Tensor, log_mass: Tensor, epsilon: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from pyg_topn.nn.encoder.gaussian import DiagonalGaussian
 from pyg_topn.nn.encoder.pna_readout import PNAReadout
 from pyg_topn.nn.update.set_transformer import SetTransformer
 from pyg_topn.utils._points import read_points
-from pyg_topn.utils.layout import Layout
 from pyg_topn.utils.precision import at_least_float32
 
 
@@ -78,10 +77,13 @@ class SetEncoder(nn.Module):
             batch: The sets.
 
         Raises:
-            ValueError: If the points are missing or have another number of coordinates.
+            ValueError: If points are missing or have another number of coordinates or another
+                type, a set is empty, or ``ptr`` does not fit; and, on the CPU, if a point is not
+                finite.
         """
-        layout = Layout.from_batch(batch)
-        h = self.update(self.point_mlp(read_points(batch, self.in_channels)), layout)
+        weight = self.point_mlp.lins[0].weight
+        x, layout = read_points(batch, "batch", self.in_channels, weight)
+        h = self.update(self.point_mlp(x), layout)
         statistics = self.readout(h, batch)  # [B, D]
         read = at_least_float32(self.out_lin(torch.relu(statistics)))
         mean, log_variance = read.chunk(2, dim=-1)

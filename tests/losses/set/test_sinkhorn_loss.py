@@ -138,6 +138,18 @@ def test_more_iterations_never_take_the_transport_cost_down() -> None:
     assert few <= abs(many)
 
 
+def test_costs_that_overflow_are_infinite() -> None:
+    one, other = batch_of(*random_sets(3, 5)), batch_of(*random_sets(4, 2, seed=1))
+    expected = SinkhornLoss(reduction="none")(one, other)
+    far = build_batch(torch.tensor([3, 5]), {"x": one.x.float()})
+    far.x[:3] += 1e20
+    near = build_batch(torch.tensor([4, 2]), {"x": other.x.float()})
+    found = SinkhornLoss(reduction="none")(far, near)
+    assert found[0] == torch.inf
+    torch.testing.assert_close(found[1], expected[1].float(), rtol=1e-4, atol=1e-4)
+    assert WassersteinLoss(reduction="none")(far, near)[0] == torch.inf
+
+
 @pytest.mark.parametrize("epsilon", [0.0, -1.0, float("nan"), float("inf")])
 def test_bad_epsilons(epsilon: float) -> None:
     with pytest.raises(ValueError, match=r"'epsilon' to be positive and finite \(got "):

@@ -144,7 +144,7 @@ def test_without_pot(monkeypatch: pytest.MonkeyPatch) -> None:
         WassersteinLoss()(same, batch_of(*random_sets(4, 1)))
 
 
-@pytest.mark.parametrize("p", [0, 3, "2"])
+@pytest.mark.parametrize("p", [0, 3, "2", True])
 def test_bad_powers(p: int) -> None:
     with pytest.raises(ValueError, match=r"'p' to be one of 1, 2 \(got "):
         WassersteinLoss(p)

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from torch import Tensor
+from torch_geometric.data import Batch
 
 from pyg_topn.nn.encoder import SetEncoder
 from pyg_topn.utils import build_batch
@@ -101,7 +102,12 @@ def test_copies_and_reset() -> None:
 
 
 def test_unfit_points() -> None:
-    with pytest.raises(ValueError, match=r"shape \[N, 3\] as 'pos' or 'x' \(got \[4, 2\]\)"):
+    message = r"torch.float32 of shape \[N, 3\] \(got torch.float32 of shape \[4, 2\]\)"
+    with pytest.raises(ValueError, match=message):
         small()(build_batch(torch.tensor([4]), {"pos": torch.randn(4, 2)}))
-    with pytest.raises(ValueError, match=r"as 'pos' or 'x' \(got None\)"):
+    with pytest.raises(ValueError, match=r"points as 'pos' or 'x' \(got neither\)"):
         small()(build_batch(torch.tensor([4]), {"y": torch.randn(4, 3)}))
+    with pytest.raises(ValueError, match=r"at least one point in the batch \(got 0 in set 1\)"):
+        small()(Batch(pos=torch.randn(4, 3), ptr=torch.tensor([0, 4, 4])))
+    with pytest.raises(ValueError, match=r"finite points in the batch \(got NaN .* set 0, row 1\)"):
+        small()(build_batch(torch.tensor([2]), {"pos": torch.tensor([[0.0] * 3, [torch.nan] * 3])}))

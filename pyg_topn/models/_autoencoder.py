@@ -1,23 +1,25 @@
-"""What the set autoencoders share: points out of a batch, and the sizes of what is decoded."""
+"""What the set autoencoders share: where points lie, and the sizes of what is decoded."""
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from pyg_topn.nn.creation import Creation, SizePredictor
-from pyg_topn.utils._points import read_points
-from pyg_topn.utils.layout import Layout
 
 
-def read_sets(batch: Batch, channels: int) -> tuple[Tensor, Layout]:
-    """The points of a batch of sets that are not empty, [N, C], and its layout."""
-    points = read_points(batch, channels)
-    layout = Layout.from_batch(batch)
-    if bool((layout.num_nodes < 1).any()):
-        empty = int((layout.num_nodes < 1).nonzero()[0])
-        raise ValueError(f"Expected sets of at least one point (got 0 in set {empty})")
-    return points, layout
+def check_frame(center: float, spread: float | None) -> None:
+    """Check where the points of the data lie, and how widely."""
+    if not math.isfinite(center):
+        raise ValueError(f"Expected 'center' to be finite (got {center})")
+    if spread is not None and not 0 < spread < math.inf:
+        raise ValueError(f"Expected 'spread' to be positive and finite, or None (got {spread})")
+
+
+def standardised(x: Tensor, center: float, spread: float | None) -> Tensor:
+    """Points as an encoder sees them: as they are, or centred and scaled if a spread is given."""
+    return x if spread is None else (x - center) / spread
 
 
 def check_sizes(sizes: SizePredictor | None, creation: Creation) -> None:
