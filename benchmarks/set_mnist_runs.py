@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from _defaults import defaults
 from torch import Tensor
 from torch_geometric.data import Batch
 
@@ -21,10 +22,13 @@ from pyg_topn.loader import ResidentLoader
 from pyg_topn.losses import ChamferLoss
 from pyg_topn.models import DSPN, TSPN, build_dspn, build_tspn
 from pyg_topn.pretrained import save
+from pyg_topn.utils._files import write_at_once
 
 BUILDERS = {"tspn": build_tspn, "dspn": build_dspn}
+CLASSES = {"tspn": TSPN, "dspn": DSPN}
 LEARNING_RATES = {"tspn": 1e-3, "dspn": 3e-3}  # Where minutes are few.
 CREATIONS = ("iid", "first_n", "mlp", "top_n", "top_n_same")
+STEP_WEIGHTS = ("linear", "uniform")
 VALIDATION = 300  # The last digits of the training set, for the learning curve.
 
 
@@ -40,8 +44,26 @@ class Plan:
     batch_size: int = 32
     bucket: bool = False
     hidden_channels: int = 256
+    spread: float | None = 0.25  # of the points that encoders see; None: as they are
     step_size: float = 25.0  # of DSPN
+    max_move: float | None = 0.2  # of DSPN
+    step_weights: str = "linear"  # of DSPN
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "spread", "step_size", "max_move"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"Expected '{name}' to be positive and finite (got {value})")
+        for name in ("batch_size", "hidden_channels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Expected '{name}' to be at least 1 (got {getattr(self, name)})")
+        if self.processor_time and torch.device(self.device).type != "cpu":
+            raise ValueError(
+                f"Expected a run on the CPU to count its processor time (got '{self.device}')"
+            )
+        if (self.minutes, self.epochs) != (None, None):
+            Budget(self.minutes, self.epochs)
 
     @property
     def budget(self) -> Budget:
@@ -50,10 +72,13 @@ class Plan:
     def __str__(self) -> str:
         rate = self.lr or " and ".join(f"{lr:g} ({name})" for name, lr in LEARNING_RATES.items())
         bucket = " of similar sizes" if self.bucket else ""
+        spread = "points as they are" if self.spread is None else f"(x - 0.5) / {self.spread:g}"
+        bound = "unbounded" if self.max_move is None else f"at most {self.max_move:g}"
         return (
             f"{self.budget} of training a run, learning rate {rate}, {self.schedule}, "
             f"batches of {self.batch_size} sets{bucket}, {self.hidden_channels} channels, "
-            f"DSPN's steps {self.step_size:g}, on {self.device}"
+            f"encoders see {spread}, DSPN's steps {self.step_size:g}, each point's {bound}, "
+            f"{self.step_weights} weights, on {self.device}"
         )
 
 
@@ -61,33 +86,51 @@ def measure(
     runs: Path, root: str | Path, model: str, creation: str, seed: int, plan: Plan
 ) -> dict[str, Any]:
     """Train and measure, or read what was measured before; a killed run goes on where it was."""
-    content = json.dumps([model, creation, asdict(plan)], sort_keys=True)
+    content = json.dumps(identity(model, creation, plan), sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:10]
     out = runs / f"{model}-{creation}-{digest}-{seed}"
     path = out / "measured.json"
     if not path.is_file():
         out.mkdir(parents=True, exist_ok=True)
         train, test = (SetMNIST(root, split, model, log=False) for split in ("train", "test"))
-        largest = max(len(dataset.size_histogram()) for dataset in (train, test)) - 1
         torch.manual_seed(seed)
-        chosen = arguments(model, creation, largest, plan)
+        chosen = arguments(model, creation, largest_set(train), plan)
         net = BUILDERS[model](**chosen).to(plan.device)
-        rate = LEARNING_RATES[model] if plan.lr is None else plan.lr
-        loop = fit(net, train, seed, plan, rate, out / "checkpoint.pt")
+        loop = fit(net, train, seed, plan, rate_of(model, plan), out / "checkpoint.pt")
         found = {"model": model, "creation": creation, "seed": seed, **asdict(plan)}
+        found["lr"] = rate_of(model, plan)
         used = {"steps": loop.step, "epochs": loop.step / len(loop.loader)}
         found.update(used, seconds=loop.seconds, **evaluate(net, test, seed, plan.device))
         save(net, out / "model", chosen, card=found)
-        write(path, json.dumps({**found, "curve": loop.curve}, indent=2) + "\n")
+        text = json.dumps({**found, "curve": loop.curve}, indent=2) + "\n"
+        write_at_once(path, lambda draft: draft.write_text(text, encoding="utf-8"))
         (out / "checkpoint.pt").unlink(missing_ok=True)
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def rate_of(model: str, plan: Plan) -> float:
+    """The learning rate of a run."""
+    return LEARNING_RATES[model] if plan.lr is None else plan.lr
+
+
+def largest_set(dataset: SetMNIST) -> int:
+    """The most points of a set."""
+    return len(dataset.size_histogram()) - 1
+
+
+def identity(model: str, creation: str, plan: Plan) -> dict[str, Any]:
+    """What changes the figures of a run, defaults included: they may be others tomorrow. Not the
+    data."""
+    chosen = arguments(model, creation, 0, plan)
+    built = {**defaults(CLASSES[model]), **defaults(BUILDERS[model]), **chosen}
+    return {
+        "model": model,
+        "creation": creation,
+        **asdict(plan),
+        "lr": rate_of(model, plan),
+        "arguments": built,
+        "validation": VALIDATION,
+    }
 
 
 def arguments(model: str, creation: str, largest: int, plan: Plan) -> dict[str, Any]:
@@ -95,21 +138,32 @@ def arguments(model: str, creation: str, largest: int, plan: Plan) -> dict[str, 
     points = {"top_n": 2 * largest, "top_n_same": largest}.get(creation)
     kind = "top_n" if creation == "top_n_same" else creation
     chosen: dict[str, Any] = {"max_num_nodes": largest, "creation": kind}
-    chosen["hidden_channels"] = plan.hidden_channels
+    chosen |= {"hidden_channels": plan.hidden_channels, "spread": plan.spread}
     if model == "dspn":
-        chosen["step_size"] = plan.step_size
+        chosen |= {"step_size": plan.step_size, "max_move": plan.max_move}
     return chosen if points is None else {**chosen, "num_reference_points": points}
 
 
-def loss_of(net: TSPN | DSPN, batch: Batch, loss_fn: ChamferLoss) -> dict[str, Tensor]:
-    """What is minimised: of DSPN the mean over all steps, the initial sets included; and the cross
-    entropy of sizes, from which nothing but the size predictor learns."""
+def step_weights(number: int, kind: str, like: Tensor) -> Tensor:
+    """The weights of the initial sets and of those of each step, which add up to 1: all the same,
+    or as 1 : 2 : 3 and so on. The last sets are what is asked for."""
+    weights = torch.arange(1, number + 1, device=like.device, dtype=like.dtype)
+    weights = weights if kind == "linear" else torch.ones_like(weights)
+    return weights / weights.sum()
+
+
+def loss_of(
+    net: TSPN | DSPN, batch: Batch, loss_fn: ChamferLoss, weights: str = Plan.step_weights
+) -> dict[str, Tensor]:
+    """What is minimised: of DSPN the weighted mean over all steps, the initial sets included; and
+    the cross entropy of sizes, from which nothing but the size predictor learns."""
     z = net.encode(batch)
     num_nodes = batch.ptr.diff().cpu()
     decoded = net.decode(z, num_nodes)
     steps = decoded if isinstance(decoded, list) else [decoded]
     assert net.sizes is not None
-    chamfer = torch.stack([loss_fn(step, batch) for step in steps]).mean()
+    losses = torch.stack([loss_fn(step, batch) for step in steps])
+    chamfer = (step_weights(len(steps), weights, losses) * losses).sum()
     sizes = net.sizes.loss(z, num_nodes)
     return {"chamfer": chamfer, "sizes": sizes, "loss": chamfer + sizes}
 
@@ -132,7 +186,7 @@ def fit(
     loop = PlainLoop(
         net,
         loader,
-        lambda batch: loss_of(net, batch, loss_fn),
+        lambda batch: loss_of(net, batch, loss_fn, plan.step_weights),
         plan.budget,
         lr,
         schedule=plan.schedule,

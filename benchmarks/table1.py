@@ -1,15 +1,18 @@
 """Table 1 of the Top-n paper: creation methods in TSPN and DSPN, on SetMNIST.
 
-Usage: python benchmarks/table1.py --minutes 30 --processor-time --seeds 0 1 2
-           --root data/mnist --out runs/table1
+Usage: python benchmarks/table1.py --minutes 30 --processor-time --bucket --batch-size 8
+           --hidden-channels 64 --step-size 1500 --seeds 0 1 2 --root data/mnist --out runs/table1
 
 Trains both models with every creation method and seed at one budget, on 59,700 digits of the
 training set; the other 300 are for what is printed of the way, which tells whether longer runs
 would pay. Then it prints the Chamfer loss on the 10,000 digits of the test set at their true sizes:
 means and 95 % intervals over seeds, in units of 1e-5. It is the loss that is trained: smooth L1,
 which is half the square below 1, summed over channels, averaged over the points of either set.
-Decoded sets of DSPN are those after the last step. Runs are kept in the output folder: started
-again, the benchmark goes on, in the middle of a run if it was there.
+Decoded sets of DSPN are those after the last step. Creation layers make as many points as the
+largest set of the training set has, which no test set exceeds. Other than in the paper, encoders
+see points centred and scaled, a step of DSPN moves no point far, and its last steps count most.
+Runs are kept in the output folder: started again, the benchmark goes on, in the middle of a run if
+it was there.
 """
 
 from __future__ import annotations
@@ -24,8 +27,17 @@ import _intervals
 import torch
 from _curves import print_curves
 from _machine import load, machine
-from set_mnist_runs import BUILDERS, CREATIONS, Plan, measure
+from set_mnist_runs import (
+    BUILDERS,
+    CREATIONS,
+    STEP_WEIGHTS,
+    Plan,
+    largest_set,
+    measure,
+)
+from set_mnist_runs import arguments as model_arguments
 
+from pyg_topn.datasets import SetMNIST
 from pyg_topn.set_recipe import SCHEDULES
 
 CURVE = {"train, e-5": ("train/chamfer", 1e5), "held out, e-5": ("val/chamfer", 1e5)}
@@ -46,8 +58,12 @@ QUOTED = {
 
 def main() -> None:
     """Train, measure, print."""
-    options = arguments().parse_args()
-    plan = plan_of(options)
+    parser = arguments()
+    options = parser.parse_args()
+    try:
+        plan = checked_plan(options)
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        parser.error(str(error))
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     total = len(options.seeds) * len(options.models) * len(options.creations)
     for seed in options.seeds:
@@ -90,11 +106,47 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=Plan.batch_size)
     parser.add_argument("--bucket", action="store_true", help="batches of sets of similar sizes")
     parser.add_argument("--hidden-channels", type=int, default=Plan.hidden_channels)
+    parser.add_argument(
+        "--spread",
+        type=float_or_none,
+        default=Plan.spread,
+        help="encoders see (points - 0.5) / spread; 'none' for points as they are, as in the paper",
+    )
     parser.add_argument("--step-size", type=float, default=Plan.step_size, help="of DSPN's steps")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--max-move",
+        type=float_or_none,
+        default=Plan.max_move,
+        help="how far a step of DSPN moves a point at most; 'none' for no bound, as in the paper",
+    )
+    parser.add_argument(
+        "--step-weights",
+        choices=STEP_WEIGHTS,
+        default=Plan.step_weights,
+        help="of DSPN's steps in the loss that is trained: growing, or, as in the paper, the same",
+    )
+    parser.add_argument("--device", default=Plan.device)
     parser.add_argument("--root", default="data/mnist", help="folder of SetMNIST, files in raw/")
     parser.add_argument("--out", type=Path, required=True, help="folder; what is there is reused")
     return parser
+
+
+def float_or_none(text: str) -> float | None:
+    """A number of the command line, or none."""
+    return None if text == "none" else float(text)
+
+
+def checked_plan(options: argparse.Namespace) -> Plan:
+    """What a run may take; every model is built once, so that none is refused when others have
+    been trained for hours."""
+    plan = plan_of(options)
+    torch.empty(0, device=plan.device)
+    for model in options.models:
+        largest = largest_set(SetMNIST(options.root, "train", model, log=False))
+        for creation in options.creations:
+            with torch.device("meta"):
+                BUILDERS[model](**model_arguments(model, creation, largest, plan))
+    return plan
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
@@ -115,7 +167,7 @@ def print_table(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
             cell([run.get("initial", math.nan) for run in runs]),
             f"{min(run['epochs'] for run in runs):.2f}",
             cell([run["size_error"] for run in runs], scale=1),
-            QUOTED[model, creation],
+            QUOTED.get((model, creation), "-"),
         ]
         print(f"{model + ', ' + creation:20s}" + "".join(f"{text:>17s}" for text in cells))
     print(

@@ -8,9 +8,10 @@ Every run has the same budget, that of the command line. Reconstructions are tho
 mean. W1 is the mean distance in the optimal assignment, which the figures of the paper are in the
 code that made them; W2 is the root of the mean squared one. In the same code the sum over the 500
 test sets is divided by 2,000, the number of training sets. Extrapolation draws sizes from the data,
-adds 10 and clips them to what the method can make. What is printed of the way is measured on sets
-that are neither those for training nor those for testing. Runs are kept in the output folder:
-started again, the benchmark goes on, in the middle of a run if it was there.
+adds 10 and clips them to what the method can make, which is printed: the reference set is as large
+as the largest set, so that Top-n makes no larger sets than First-n and MLP do. What is printed of
+the way is measured on sets that are neither those for training nor those for testing. Runs are kept
+in the output folder: started again, the benchmark goes on, in the middle of a run if it was there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 from _curves import print_curves
 from _intervals import cell
-from set_runs import EXTRA_POINTS, Run, measure
+from set_runs import EXTRA_POINTS, Run, check, measure
 
 from pyg_topn.resolver import CREATIONS
 from pyg_topn.set_recipe import SCHEDULES, SET_PRIORS, SetRecipe
@@ -76,9 +77,13 @@ def print_table(rows: dict[str, list[dict[str, Any]]]) -> None:
     print()
     for name, runs in rows.items():
         share = cell([run["clipped"] for run in runs], 100, 1)
-        trained = {"first_n", "mlp"} & {name}
-        note = "cannot make more points than the largest training set" if trained else ""
-        print(f"{name:14s} sizes clipped in extrapolation: {share} % {note}".rstrip())
+        most = {run["largest"] for run in runs} - {None}
+        limit = f"at most {max(most)} points a set" if most else "any number of points a set"
+        left = ", ".join(str(sum(run[f"{s}_left_out"] for run in runs)) for s in ("train", "test"))
+        print(
+            f"{name:14s} {limit}: sizes clipped in extrapolation {share} %, larger sets left out "
+            f"of reconstructions (train, test) {left}"
+        )
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -146,17 +151,27 @@ def recipes(options: argparse.Namespace) -> dict[str, SetRecipe]:
 
 def main() -> None:
     """Train, measure, print."""
-    options = arguments().parse_args()
-    kinds = recipes(options)
+    parser = arguments()
+    options = parser.parse_args()
     names = ("epochs", "minutes", "processor_time", "number")
     budget = {name: getattr(options, name) for name in names}
+    try:
+        kinds = recipes(options)
+        runs = {
+            name: [Run(recipe, seed=seed, **budget) for seed in options.seeds]
+            for name, recipe in kinds.items()
+        }
+        for same in runs.values():
+            check(same[0], options.root)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     rows: dict[str, list[dict[str, Any]]] = {}
     total = len(options.seeds) * len(kinds)
-    for seed in options.seeds:
-        for name, recipe in kinds.items():
+    for at, seed in enumerate(options.seeds):
+        for name, same in runs.items():
             done = 1 + sum(map(len, rows.values()))
             print(f"run {done} of {total}: {name}, seed {seed}", flush=True)
-            found = measure(Run(recipe, seed=seed, **budget), options.root, options.out)
+            found = measure(same[at], options.root, options.out)
             rows.setdefault(name, []).append(found)
     print(
         f"\n{next(iter(kinds.values()))}\n{budget}, seeds {options.seeds}, + {EXTRA_POINTS} points"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -20,19 +21,23 @@ EXTRA_POINTS = 10
 def reconstruction(vae: SetVAE, dataset: InMemoryDataset, seed: int = 0) -> dict[str, float]:
     """The mean over sets of the distances W1 and W2 to what is decoded of their posterior means.
 
-    Sets larger than any that can be decoded are left out.
+    Sets larger than any that can be decoded are left out; how many, is told.
     """
+    left_out = 0
     limit = vae.decoder.max_num_nodes
     if limit is not None:
         fits = [i for i, data in enumerate(dataset) if data.num_nodes <= limit]
-        dataset = dataset[fits]
+        dataset, left_out = dataset[fits], len(dataset) - len(fits)
     generator = torch.Generator().manual_seed(seed)
     found: dict[str, list[Tensor]] = {"w1": [], "w2": []}
     for sets in ResidentLoader(dataset, 128, bucket=True):
         decoded = vae.decode(vae.encode(sets).mean, sets.ptr.diff(), generator)
         found["w1"].append(WassersteinLoss(1, "none")(decoded, sets))
         found["w2"].append(WassersteinLoss(2, "none")(decoded, sets).sqrt())
-    return {name: float(torch.cat(distances).mean()) for name, distances in found.items()}
+    means = {
+        name: float(torch.cat(each).mean()) if each else math.nan for name, each in found.items()
+    }
+    return {**means, "left_out": left_out}
 
 
 def generation(

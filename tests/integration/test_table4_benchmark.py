@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from scipy import stats
 
+from pyg_topn.datasets import SyntheticMolecules
+
 pytest.importorskip("ot")
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -65,6 +67,70 @@ def test_it_needs_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "argv", ["table4.py", "--out", str(tmp_path)])
     with pytest.raises(SystemExit):
         benchmark("table4", monkeypatch).main()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--number", "1"], "Expected 'number' to be at least 2"),
+        (["--num-sets", "1"], "Expected 'num_sets' to be an integer of at least 2"),
+        (["--batch-size", "0"], "Expected 'batch_size' to be an integer of at least 1"),
+        (["--minutes", "0"], "Expected a positive budget"),
+        (["--seeds", "0", "-1"], "Expected 'seed'"),
+        (["--kl", "-1"], "kl"),
+        (["--early-points", "0"], "Expected 'early_points'"),
+        (["--study", "reference_points", "--points", "11", "3"], "at most 3 nodes"),
+    ],
+)
+def test_it_refuses_before_it_trains(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table4, out = benchmark("table4", monkeypatch), tmp_path / "out"
+    fixed = ["--minutes", "1", "--num-sets", "12", "--root", str(tmp_path), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["table4.py", *fixed, *words])
+    with pytest.raises(SystemExit):
+        table4.main()
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("unprinted_curves")
+def test_few_sets_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 3 sets for training, 2 are for testing; those larger than any that can be made count."""
+    table4 = benchmark("table4", monkeypatch)
+    words = ["--epochs", "1", "--seeds", "0", "--number", "2", "--num-sets", "3"]
+    words += ["--creations", "first_n", "iid", "top_n"]
+    words += ["--root", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["table4.py", *words])
+    table4.main()
+    said = capsys.readouterr().out
+    train, test = (
+        SyntheticMolecules(tmp_path / "data", split, number, log=False)
+        for split, number in (("train", 3), ("test", 2))
+    )
+    largest = len(train.size_histogram()) - 1
+    larger = sum(data.num_nodes > largest for data in test)
+    for name in ("first_n", "top_n"):
+        line = next(
+            line for line in said.splitlines() if line.startswith(f"{name} ") and ":" in line
+        )
+        assert f"at most {largest} points a set" in line
+        assert line.endswith(f"(train, test) 0, {larger}")
+    assert "any number of points a set: sizes clipped in extrapolation 0.0 %" in said
+
+
+def test_other_defaults_are_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_runs = benchmark("set_runs", monkeypatch)
+    before = set_runs.Run(epochs=1).name
+    assert set_runs.Run(epochs=1, seed=1).name == before[:-1] + "1"
+    monkeypatch.setattr(set_runs, "build_set_vae", lambda heads=8: None)
+    assert set_runs.Run(epochs=1).name != before
 
 
 def test_what_is_asked_for_is_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
