@@ -9,6 +9,7 @@ layer, and for DSPN what each step of its gradient descent makes of one digit.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,9 @@ from pyg_topn.models import DSPN, TSPN, build_dspn, build_tspn
 from pyg_topn.resolver import CREATIONS
 
 
-def train(net: TSPN | DSPN, loader: ResidentLoader, minutes: float, lr: float) -> None:
+def train(
+    net: TSPN | DSPN, loader: ResidentLoader, minutes: float, lr: float, linear: bool
+) -> None:
     optimizer = torch.optim.Adam(net.parameters(), lr=lr)
     loss_fn = ChamferLoss("smooth_l1", point_reduction="mean")
     begin, total = time.monotonic(), 60 * minutes
@@ -42,9 +45,11 @@ def train(net: TSPN | DSPN, loader: ResidentLoader, minutes: float, lr: float) -
             optimizer.param_groups[0]["lr"] = lr * min(1.0, step / 50, 2 - 2 * progress)
             z, num_nodes = net.encode(batch), batch.ptr.diff()
             decoded = net.decode(z, num_nodes)
-            # Of DSPN the initial set and every step count.
+            # Of DSPN the initial set and every step count, the last one the most.
             steps = decoded if isinstance(decoded, list) else [decoded]
-            loss = torch.stack([loss_fn(each, batch) for each in steps]).mean()
+            losses = torch.stack([loss_fn(each, batch) for each in steps])
+            weights = torch.arange(1.0, len(steps) + 1) if linear else torch.ones(len(steps))
+            loss = (weights * losses).sum() / weights.sum()
             size_loss = net.sizes.loss(z, num_nodes)
             optimizer.zero_grad()
             (loss + size_loss).backward()
@@ -80,47 +85,63 @@ def draw(rows: list[list[Batch]], path: Path, left: list[str], top: list[str]) -
     print(f"Wrote {path}")
 
 
+def positive(text: str) -> float:
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 (got {text})")
+    return float(text)
+
+
+def count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1 (got {text})")
+    return int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=["tspn", "dspn"], default="dspn")
     names = ["iid", "first_n", "top_n"]
     parser.add_argument("--creations", nargs="+", choices=CREATIONS, default=names)
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training, each")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--minutes", type=positive, default=5.0, help="of training, each")
+    parser.add_argument("--lr", type=positive, default=2e-3)
     # The paper has 256, which takes hours.
-    parser.add_argument("--hidden-channels", type=int, default=64)
-    parser.add_argument("--step-size", type=float, default=1500.0, help="of DSPN; paper: 25")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--digits", type=int, default=6, help="drawn")
+    parser.add_argument("--hidden-channels", type=count, default=64)
+    parser.add_argument("--step-size", type=positive, default=1500.0, help="of DSPN; paper: 25")
+    choices = ["linear", "uniform"]
+    parser.add_argument("--step-weights", choices=choices, default="linear", help="of DSPN's loss")
+    parser.add_argument("--batch-size", type=count, default=8)
+    parser.add_argument("--digits", type=count, default=6, help="drawn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--root", type=Path, default=Path("data/mnist"))
     parser.add_argument("--out", type=Path, default=Path("runs/set_mnist"))
     args = parser.parse_args()
-    if not args.minutes > 0:
-        parser.error(f"expected --minutes above 0 (got {args.minutes})")
+    if args.model == "tspn" and args.hidden_channels % 4:
+        parser.error(f"expected --hidden-channels for 4 heads (got {args.hidden_channels})")
     args.out.mkdir(parents=True, exist_ok=True)
 
     data, test = (SetMNIST(args.root, split, args.model) for split in ("train", "test"))
-    # As many points as the largest set of either split has.
-    largest = max(len(dataset.size_histogram()) for dataset in (data, test)) - 1
+    largest = len(data.size_histogram()) - 1  # No set of the test set is larger.
     digits = [Batch.from_data_list([test[i]]) for i in range(min(args.digits, len(test)))]
     rows = [digits]
-    # With the steps of the paper, DSPN learns for hours before they change much.
-    builder = build_tspn if args.model == "tspn" else partial(build_dspn, step_size=args.step_size)
+    # With the steps of the paper, DSPN learns for hours before they change much. None is to throw
+    # a point out of the picture.
+    steps = {"step_size": args.step_size, "max_move": 0.2} if args.model == "dspn" else {}
+    # Encoders see points centred and scaled, with which they learn several times as much.
+    builder = partial(build_tspn if args.model == "tspn" else build_dspn, spread=0.25, **steps)
     for creation in args.creations:
         torch.manual_seed(args.seed)
         net = builder(largest, creation=creation, hidden_channels=args.hidden_channels)
         # Sets of similar sizes go together, which saves padding.
         loader = ResidentLoader(data, args.batch_size, shuffle=True, seed=args.seed, bucket=True)
-        train(net, loader, args.minutes, args.lr)
+        train(net, loader, args.minutes, args.lr, args.step_weights == "linear")
         rows.append([reconstruct(net, digit)[-1] for digit in digits])
     labels = [str(int(digit.y)) for digit in digits]
     draw(rows, args.out / f"{args.model}.png", ["input", *args.creations], labels)
 
     if args.model == "dspn":  # Those of the last creation layer.
         strips = [[*reconstruct(net, digit), digit] for digit in digits[:3]]
-        steps = [f"step {step}" for step in range(len(strips[0]) - 1)]
-        draw(strips, args.out / "dspn_steps.png", labels[:3], [*steps, "input"])
+        words = [f"step {step}" for step in range(len(strips[0]) - 1)]
+        draw(strips, args.out / "dspn_steps.png", labels[:3], [*words, "input"])
 
 
 if __name__ == "__main__":

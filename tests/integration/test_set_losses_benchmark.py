@@ -38,6 +38,21 @@ def test_it_prints_three_tables(
     assert f"\n{name}" in said
 
 
+def test_it_prints_how_far_sinkhorn_is_off(
+    benchmark: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "POINTS", (10, 40))
+    monkeypatch.setattr(benchmark, "NOISE", (0.2,))
+    monkeypatch.setattr(sys, "argv", ["set_losses.py", "--accuracy"])
+    benchmark.main()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [line[4] for line in lines] == ["10", "40", "10", "40"]
+    below, cosine = ([float(line[at]) for line in lines] for at in (6, 8))
+    assert below[1] > below[0] > 0
+    assert below[1] > below[3]  # The smaller epsilon is nearer.
+    assert all(0.5 < value <= 1 for value in cosine)
+
+
 def test_the_loop_has_the_gradient_of_the_loss(benchmark: ModuleType) -> None:
     x, y, _ = benchmark.draw(5, 2, 9)
     grads = []

@@ -34,8 +34,27 @@ def test_it_trains_and_draws(
     assert capsys.readouterr().out.count("Wrote") == len(pictures)
 
 
-def test_a_budget_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--minutes", "0"], "--minutes: expected a number above 0 (got 0)"),
+        (["--step-size", "inf"], "--step-size: expected a number above 0 (got inf)"),
+        (["--digits", "0"], "--digits: expected at least 1 (got 0)"),
+        (["--batch-size", "-1"], "--batch-size: expected at least 1 (got -1)"),
+        (["--hidden-channels", "0"], "--hidden-channels: expected at least 1 (got 0)"),
+        (["--hidden-channels", "6", "--model", "tspn"], "for 4 heads (got 6)"),
+    ],
+)
+def test_what_is_refused_before_it_trains(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.setattr(sys, "argv", ["set_mnist.py", "--minutes", "0"])
+    monkeypatch.setattr(sys, "argv", ["set_mnist.py", "--out", str(tmp_path / "out"), *words])
     with pytest.raises(SystemExit):
         importlib.import_module("set_mnist").main()
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
