@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
-from torch_geometric.utils import cumsum
 
+from pyg_topn.utils._blocks import blocks
 from pyg_topn.utils.layout import Layout
-from pyg_topn.utils.ragged import batch_vector
 
-_ROWS = 32  # points of one set that go together; the last block of a set may hold fewer
 _PAIRS = 2**18  # pairs at a time
 _NOBODY = 2**63 - 1
 
@@ -50,7 +46,7 @@ def nearest_pairs(points: Tensor, layout: Layout, k: int) -> Tensor:
         raise ValueError(f"Expected points of shape [{num_points}, D] (got {list(points.shape)})")
     points = points.detach().float()
     codes = [torch.empty(0, dtype=torch.int64, device=points.device)]
-    for row, column, width in _chunks(layout):
+    for row, column, width in blocks(layout, layout, _PAIRS):
         row, column = row.to(points.device), column.to(points.device)  # [b, r], [b, w]
         near = _nearest(points, row, column, width.to(points.device), k)  # [b, r, k]
         code = torch.minimum(row.unsqueeze(2), near) * num_points
@@ -74,31 +70,3 @@ def _nearest(points: Tensor, row: Tensor, column: Tensor, width: Tensor, k: int)
     key = key.topk(min(k, column.size(1)), dim=2, largest=False, sorted=False).values
     near = column[:, :1].unsqueeze(2) + key.bitwise_and(2**32 - 1)
     return near.masked_fill_(key == _NOBODY, -1)
-
-
-def _runs(first: Tensor, length: Tensor) -> Tensor:
-    """Runs of numbers side by side; the last number of shorter ones is repeated."""
-    steps = torch.arange(int(length.max()))
-    return first.unsqueeze(1) + torch.minimum(steps, length.unsqueeze(1) - 1)
-
-
-def _chunks(layout: Layout) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Some blocks: their rows [b, r], and the columns [b, w] that these go with, [b] of them.
-
-    Blocks of the largest sets come first, so that hardly any is padded to the size of another.
-    """
-    sizes = layout.num_nodes
-    num_blocks = (sizes + _ROWS - 1) // _ROWS
-    graph = batch_vector(num_blocks)  # of every block
-    offset = _ROWS * (torch.arange(graph.numel()) - cumsum(num_blocks)[graph])
-    start, width = cumsum(sizes)[graph], sizes[graph]
-    first, length = start + offset, (width - offset).clamp(max=_ROWS)
-    order = width.argsort(descending=True, stable=True)
-    begin = 0
-    while begin < order.numel():
-        widest = int(width[order[begin]])
-        end = begin + max(_PAIRS // (min(_ROWS, widest) * widest), 1)
-        chosen = order[begin:end]
-        row = _runs(first[chosen], length[chosen])
-        yield row, _runs(start[chosen], width[chosen]), width[chosen]
-        begin = end
