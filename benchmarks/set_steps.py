@@ -3,9 +3,10 @@
 Usage: python benchmarks/set_steps.py --mnist data/mnist [--synthetic data/synthetic] [--threads 1]
 
 A step is the loss, its gradient, the clipping and Adam, on batches of sets of similar sizes, as
-benchmarks/table4.py (64 synthetic molecules) and benchmarks/table1.py (8 digits, 64 channels) take
-them; no two batches are the same. Medians of steps that take turns, with the quartiles. On a
-machine that others use as well, rates are too low: look at the load.
+benchmarks/table4.py (64 synthetic molecules) and benchmarks/table1.py with the settings of the
+guide (8 digits, 64 channels, DSPN's steps of 1,500) take them; no two batches are the same. Medians
+of steps that take turns, with the quartiles. On a machine that others use as well, rates are too
+low: look at the load.
 """
 
 from __future__ import annotations

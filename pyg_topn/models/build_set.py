@@ -134,7 +134,8 @@ def build_tspn(
         num_layers: The number of layers of each transformer.
         heads: The number of attention heads.
         size_channels: The hidden width of the size predictor. It learns apart from the rest.
-        **options: Other arguments of :class:`TSPN`, such as :obj:`num_pieces` and :obj:`center`.
+        **options: Other arguments of :class:`TSPN`, such as :obj:`num_pieces`, :obj:`center` and
+            :obj:`spread`.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
@@ -175,7 +176,8 @@ def build_dspn(
         latent_channels: The size of a latent vector.
         hidden_channels: The width of the encoder.
         size_channels: The hidden width of the size predictor. It learns apart from the rest.
-        **options: Other arguments of :class:`DSPN`, such as :obj:`num_steps` and :obj:`step_size`.
+        **options: Other arguments of :class:`DSPN`, such as :obj:`num_steps`, :obj:`step_size`,
+            :obj:`spread` and :obj:`max_move`.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
