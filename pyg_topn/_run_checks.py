@@ -12,6 +12,8 @@ from zipfile import BadZipFile
 
 import torch
 
+from pyg_topn.datasets.qm9 import DFT_PROPERTIES, RDKIT_PROPERTIES
+from pyg_topn.utils._names import check_names
 from pyg_topn.utils._paths import check_folder
 from pyg_topn.utils.optional import require
 
@@ -29,6 +31,15 @@ def check_numbers(
     for name, value in (("patience", patience), ("num_samples", num_samples)):
         if value < 1:
             raise ValueError(f"Expected '{name}' to be at least 1 (got {value})")
+
+
+def known_conditions(names: Sequence[str]) -> tuple[str, ...]:
+    """Properties of QM9 that a model is to be asked for, in any case, as the data set has them."""
+    known = (*RDKIT_PROPERTIES, *DFT_PROPERTIES)
+    for name in check_names(names):
+        if name.lower() not in known:
+            raise ValueError(f"Expected conditions among {', '.join(known)} (got '{name}')")
+    return tuple(name.lower() for name in names)
 
 
 def check_places(

@@ -102,7 +102,7 @@ def _train(
             prior=names.get("prior"),
             teacher=names.get("teacher"),
             precision=names.get("precision", "auto"),
-            conditions=_known_conditions(conditions),
+            conditions=conditions,
             **arguments,
         )
     if "prior" in names:
@@ -113,19 +113,6 @@ def _train(
     from pyg_topn.set_training import train_synthetic
 
     return train_synthetic(out, **arguments)
-
-
-def _known_conditions(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Properties of QM9 in any case, as they can be asked for."""
-    from pyg_topn.datasets.qm9 import DFT_PROPERTIES, RDKIT_PROPERTIES
-
-    known = (*RDKIT_PROPERTIES, *DFT_PROPERTIES)
-    for name in names:
-        if name.lower() not in known:
-            raise ValueError(
-                f"Expected '--condition' to be among {', '.join(known)} (got '{name}')"
-            )
-    return tuple(name.lower() for name in names)
 
 
 @app.command()

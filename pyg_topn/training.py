@@ -13,7 +13,13 @@ import torch
 
 from pyg_topn._graph_vae_module import GraphVAEModule
 from pyg_topn._processor_timer import ProcessorTimer
-from pyg_topn._run_checks import check_fit, check_numbers, check_places, read_checkpoint
+from pyg_topn._run_checks import (
+    check_fit,
+    check_numbers,
+    check_places,
+    known_conditions,
+    read_checkpoint,
+)
 from pyg_topn._teacher import learn_from, read_teacher, without_its_stages
 from pyg_topn._trainer import MONITOR, fit, make_trainer, quiet
 from pyg_topn.datasets import HeavyAtomQM9
@@ -83,7 +89,7 @@ def train_qm9(
         changes: What else is to differ from the recipe, see :func:`~pyg_topn.recipe.recipe`.
         processor_time: Whether minutes are those of the processor that the training thread has
             used, which what else runs on the machine does not change; on a CPU only.
-        conditions: Names of properties that the model can be asked for, those of
+        conditions: Names of properties that the model can be asked for, in any case, those of
             :class:`~pyg_topn.datasets.HeavyAtomQM9`; a classifier-free share is hidden in training.
         teacher: For :obj:`prior="one_step"`, a trained model with a rectified flow, as a folder or
             a name, that takes the place of the stages in which it would be trained.
@@ -99,6 +105,7 @@ def train_qm9(
         OSError: If a folder cannot be written.
         ImportError: If RDKit or matplotlib is not installed.
     """
+    conditions = known_conditions(conditions)
     chosen = recipe(recipe_name, creation, matcher, prior, **(changes or {}))
     minutes = 5.0 if minutes is None and epochs is None else minutes
     if teacher is not None:

@@ -24,6 +24,7 @@ pytest.importorskip("matplotlib")
 from pyg_topn import _trainer, training
 from pyg_topn._data_latents import DataLatents
 from pyg_topn._prior_latents import PriorLatents
+from pyg_topn._run_checks import known_conditions
 from pyg_topn._teacher_pairs import TeacherPairs
 from pyg_topn.loader import ResidentLoader
 from pyg_topn.models import build_graph_vae
@@ -549,6 +550,13 @@ def test_a_teacher_with_conditions_keeps_its_moments(tmp_path: Path) -> None:
     assert bool((before.std != 1).any())
     assert torch.equal(after.mean, before.mean)
     assert torch.equal(after.std, before.std)
+
+
+def test_conditions_are_known_in_any_case(tmp_path: Path) -> None:
+    assert known_conditions(("logP", "Gap")) == ("logp", "gap")
+    with pytest.raises(ValueError, match=r"Expected conditions among weight, .* .got 'logS'"):
+        run(tmp_path / "run", epochs=1, conditions=("logS",))
+    assert tree(tmp_path) == []
 
 
 def test_a_teacher_is_asked_a_part_at_a_time() -> None:
