@@ -71,7 +71,7 @@ def full_precision_of_rows(device: torch.device) -> AbstractContextManager[objec
         ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
         torch.float32
     """
-    return torch.autocast("cpu", enabled=False) if device.type == "cpu" else nullcontext()
+    return full_precision(device) if device.type == "cpu" else nullcontext()
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
