@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import torch
 from _intervals import cell
 from _machine import print_machine
+from _remembered import write_result
 from rdkit.Chem import Mol
 from rdkit.Chem.Crippen import MolLogP
 from rdkit.Chem.QED import qed
@@ -107,9 +107,7 @@ def _measured(options: argparse.Namespace, seed: int) -> dict[str, dict[str, flo
         model = pyg_topn.load(folder)
         assert isinstance(model, GraphVAE)
         test = HeavyAtomQM9(options.root, "test", options.conditions)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(_rows(model, test, options.number, seed), indent=2) + "\n")
-        os.replace(temporary, path)
+        write_result(path, _rows(model, test, options.number, seed))
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

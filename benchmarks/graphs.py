@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import runpy
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 
 from _intervals import cell
 from _machine import print_machine
+from _remembered import write_result
 
 from pyg_topn.resolver import CREATIONS
 
@@ -78,9 +78,7 @@ def measured(family: str, seed: int, options: argparse.Namespace) -> Run:
         words += ["--data", options.data, "--out", folder]
         words += ["--processor-time"] if options.processor_time else []
         found = example["main"](list(map(str, words)))
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        os.replace(draft, path)
+        write_result(path, found)
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import _intervals
 import torch
+from _remembered import write_result
 from torch_geometric.data import Batch
 
 import pyg_topn
@@ -106,10 +107,7 @@ def measure(
             return dict(json.loads(found.read_text(encoding="utf-8")))
     folder = train_qm9(out, resume=True, progress_bar=False, patience=10**6, **arguments)
     vae = pyg_topn.load(folder)
-    measured = {**how(out, arguments), **judge.model(vae, arguments.get("seed", 0))}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_result(path, {**how(out, arguments), **judge.model(vae, arguments.get("seed", 0))})
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

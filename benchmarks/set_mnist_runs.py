@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from _defaults import defaults
+from _remembered import write_result
 from torch import Tensor
 from torch_geometric.data import Batch
 
@@ -22,7 +23,6 @@ from pyg_topn.loader import ResidentLoader
 from pyg_topn.losses import ChamferLoss
 from pyg_topn.models import DSPN, TSPN, build_dspn, build_tspn
 from pyg_topn.pretrained import save
-from pyg_topn.utils._files import write_at_once
 
 BUILDERS = {"tspn": build_tspn, "dspn": build_dspn}
 CLASSES = {"tspn": TSPN, "dspn": DSPN}
@@ -102,8 +102,7 @@ def measure(
         used = {"steps": loop.step, "epochs": loop.step / len(loop.loader)}
         found.update(used, seconds=loop.seconds, **evaluate(net, test, seed, plan.device))
         save(net, out / "model", chosen, card=found)
-        text = json.dumps({**found, "curve": loop.curve}, indent=2) + "\n"
-        write_at_once(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+        write_result(path, {**found, "curve": loop.curve})
         (out / "checkpoint.pt").unlink(missing_ok=True)
     return dict(json.loads(path.read_text(encoding="utf-8")))
 

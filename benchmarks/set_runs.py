@@ -10,6 +10,7 @@ from typing import Any
 
 from _curves import read_curve
 from _defaults import defaults
+from _remembered import write_result
 
 import pyg_topn
 from pyg_topn._run_checks import check_numbers
@@ -19,7 +20,6 @@ from pyg_topn.losses import SetVAELoss, WassersteinLoss
 from pyg_topn.models import SetVAE, build_set_vae
 from pyg_topn.set_recipe import SetRecipe
 from pyg_topn.set_training import train_synthetic
-from pyg_topn.utils._files import write_at_once
 
 __all__ = ["EXTRA_POINTS", "Run", "check", "measure"]
 
@@ -88,8 +88,7 @@ def measure(run: Run, root: str, out: Path) -> dict[str, Any]:
         assert isinstance(vae, SetVAE)
         curve = read_curve(folder / "logs" / "metrics.csv")
         found = {"run": asdict(run), **judge(vae, run, root), "curve": curve}
-        text = json.dumps(found, indent=2) + "\n"
-        write_at_once(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+        write_result(path, found)
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

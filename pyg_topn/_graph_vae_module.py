@@ -125,13 +125,13 @@ class GraphVAEModule(L.LightningModule):  # type: ignore[name-defined]
     def _flow(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The flow alone; of the batch, only the size counts."""
         count = self.chosen.flow_batches * batch.num_graphs
+        prior = self.model.prior
+        assert isinstance(prior, RectifiedFlowPrior)
         if self._data_latents is None:
             # Here alone: a flow that is not fitted in this run was fitted to moments of its own.
-            assert isinstance(self.model.prior, RectifiedFlowPrior)
-            self._latents().standardise(self.model.prior)
+            self._latents().standardise(prior)
         z, num_nodes, cond = self._latents().draw(count, self.chosen.flow_noise)
-        assert isinstance(self.model.prior, RectifiedFlowPrior)
-        return {"loss": self.model.prior.loss(z, num_nodes, cond=cond)}
+        return {"loss": prior.loss(z, num_nodes, cond=cond)}
 
     def _distillation(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         """The prior in one step alone, on what the flow makes of noise."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,21 +106,28 @@ def test_it_learns(root: Path, tmp_path: Path) -> None:
     assert terms[-1] < 0.5 * terms[0]
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(
-    trained: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
-    terms, left = set_training._terms, iter(range(4))
+@contextmanager
+def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Training is interrupted, after so many steps."""
+    terms, left = set_training._terms, iter(range(steps))
 
     def killed(*inputs: Any) -> dict[str, torch.Tensor]:
         if next(left, None) is None:
             raise KeyboardInterrupt
         return terms(*inputs)
 
-    monkeypatch.setattr(set_training, "_terms", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
+        patch.setattr(set_training, "_terms", killed)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(
+    trained: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
+    with killed_after(4, monkeypatch):
         train(tmp_path, root, creation="first_n", seed=3, resume=True)
-    monkeypatch.setattr(set_training, "_terms", terms)
     train(tmp_path, root, creation="first_n", seed=3, resume=True)
     one, other = (pyg_topn.load(folder / "model").state_dict() for folder in (tmp_path, trained))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
@@ -129,17 +138,8 @@ def test_less_time_than_was_used_up(
 ) -> None:
     """A run that was killed before anything was measured ends where it is."""
     monkeypatch.setattr(_plain_loop, "INTERVAL", 0.0)
-    terms, left = set_training._terms, iter(range(4))
-
-    def killed(*inputs: Any) -> dict[str, torch.Tensor]:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return terms(*inputs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(set_training, "_terms", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train(tmp_path, root, epochs=20)
+    with killed_after(4, monkeypatch):
+        train(tmp_path, root, epochs=20)
     folder = train(tmp_path, root, epochs=1, resume=True)
     card = json.loads((folder / "config.json").read_text())["card"]
     assert (card["step"], "val/w1" in card) == (4, True)
